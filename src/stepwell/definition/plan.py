@@ -1,0 +1,46 @@
+"""A definition made ready for the engine: every step with its place, its children and its compiled input.
+
+Ids without a search. Steps outside of every FOREACH are numbered in reading order; such a step's id is the process's id
+plus its number. Steps inside a FOREACH are numbered within one iteration; iteration i of a FOREACH whose ids start at
+`base` has its steps at `base + i * iteration_size + number`. So a path leads to an id by arithmetic, a process is a
+few ranges of ids, and the results of a FOREACH lie in index order.
+"""
+
+from collections.abc import Mapping
+
+from stepwell.definition.template import Template
+from stepwell.model.codec import Record
+from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
+
+
+class StepPlan(Record, frozen=True, kw_only=True):
+    definition: StepDefinition
+    ref: str
+    type: StepType
+    number: int
+    """Place in its numbering: from 1 in the process, from 0 in an iteration."""
+    position: int
+    """Index among its parent's children (or among the top-level steps)."""
+    parent: str | None
+    """Ref of the container around it; None at the top."""
+    loops: tuple[str, ...]
+    """Refs of the FOREACH steps around it, outermost first: one index of its path for each."""
+    children: tuple[str, ...] = ()
+    iteration_size: int = 0
+    """FOREACH: how many ids one iteration takes."""
+    input: Template
+    optional: bool = False
+    policy: str | None = None
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    id: int
+    """Of the stored definition."""
+    definition: ProcessDefinition
+    steps: Mapping[str, StepPlan]
+    top: tuple[str, ...]
+    """Refs of the top-level steps in order."""
+    size: int
+    """Ids that a process takes at its start: its own and one for each step outside of every FOREACH."""
+    output: Template | None
+    """The compiled `outputMapping`, if there is one."""

@@ -1,0 +1,54 @@
+"""LIST: its children one after the other.
+
+    {"type": "LIST", "name": "ship", "ref": "ship", "children": [{…}, {…}]}
+
+Stops at the first child that fails and is not optional, and fails with it. Output: its last completed child's output.
+"""
+
+from stepwell.definition.plan import StepPlan
+from stepwell.engine.climb import Sequel, run_sequence
+from stepwell.engine.control.outcome import failed_by
+from stepwell.engine.draft import Control, Draft
+from stepwell.engine.steps import begin, close, fails_parent, reopen
+from stepwell.model.codec import EMPTY, Json, decode
+from stepwell.model.step import StepContext, StepStatus
+
+
+def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    return _run(draft, plan, begin(draft, step), 0)
+
+
+def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    return _run(draft, plan, reopen(draft, step, None), 0)
+
+
+def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) -> StepContext:
+    child_plan = draft.plan_of(child)
+    if fails_parent(child_plan, child):
+        return failed_by(draft, step, child)
+    return _run(draft, plan, step, child_plan.position + 1)
+
+
+def go_on(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepContext:
+    return _run(draft, plan, step, decode(body))
+
+
+def _run(draft: Draft, plan: StepPlan, step: StepContext, position: int) -> StepContext:
+    sequel, failed = run_sequence(draft, plan.children, position, step.path[1:], step)
+    if sequel is Sequel.WAITING:
+        return draft.step(step.id)
+    if sequel is Sequel.STOPPED:
+        assert failed is not None
+        return failed_by(draft, step, failed)
+    return close(draft, step, StepStatus.COMPLETED, _last_output(draft, plan, step))
+
+
+def _last_output(draft: Draft, plan: StepPlan, step: StepContext) -> Json:
+    for ref in reversed(plan.children):
+        child = draft.find(draft.id_at((ref, *step.path[1:])))
+        if child is not None and child.status is StepStatus.COMPLETED:
+            return child.output
+    return EMPTY
+
+
+LIST = Control(open=open, resume=resume, child_closed=child_closed, go_on=go_on)

@@ -1,0 +1,23 @@
+"""The step types that this engine understands. The checker is handed the same table, so it cannot promise others."""
+
+from collections.abc import Mapping
+
+from stepwell.engine.control.exit import EXIT
+from stepwell.engine.control.fail import FAIL
+from stepwell.engine.control.foreach import FOREACH
+from stepwell.engine.control.list import LIST
+from stepwell.engine.control.noop import NOOP
+from stepwell.engine.control.parallel import PARALLEL
+from stepwell.engine.control.worker import WORKER
+from stepwell.engine.draft import Control
+from stepwell.model.definition import StepType
+
+CONTROLS: Mapping[StepType, Control] = {
+    StepType.WORKER: WORKER,
+    StepType.NOOP: NOOP,
+    StepType.FAIL: FAIL,
+    StepType.EXIT: EXIT,
+    StepType.LIST: LIST,
+    StepType.PARALLEL: PARALLEL,
+    StepType.FOREACH: FOREACH,
+}

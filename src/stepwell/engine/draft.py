@@ -1,0 +1,243 @@
+"""A draft: the snapshot with a layer of changes on top. Reads fall through, writes stay."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from stepwell.definition.plan import Plan, StepPlan
+from stepwell.engine.effects import (
+    Decision,
+    Ids,
+    Key,
+    OpenSteps,
+    PolicyById,
+    PolicyByName,
+    Reply,
+    Snapshot,
+    StepsById,
+    Write,
+)
+from stepwell.model.codec import Json, Raw, Record, change, decode, items, members
+from stepwell.model.definition import StepType
+from stepwell.model.due import Due, DueKind
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.process import Block, ProcessContext
+from stepwell.model.step import StepContext, StepExecution, StepPath
+
+MAX_TRANSITIONS = 256
+"""A decision opens and closes at most about this many steps; the rest follows by a GO_ON row."""
+
+ID_RUN = 64
+
+
+class Missing(Exception):
+    """The decision cannot go on without these. Caught in `decide`, nowhere else."""
+
+    def __init__(self, *keys: Key) -> None:
+        super().__init__(keys)
+        self.keys = keys
+
+
+class Control(Record, frozen=True, kw_only=True):
+    """What a step type answers. Each takes (draft, plan, step, …) and gives the step as it is afterwards."""
+
+    open: Callable[["Draft", StepPlan, StepContext], StepContext]
+    """It begins. It may close at once."""
+    resume: Callable[["Draft", StepPlan, StepContext], StepContext]
+    """It ended badly and an operator resumes its process."""
+    child_closed: Callable[["Draft", StepPlan, StepContext, StepContext], StepContext] | None = None
+    """Containers: one of its children ended (last argument)."""
+    go_on: Callable[["Draft", StepPlan, StepContext, Json], StepContext] | None = None
+    """Containers: a decision reached its bound; the rest now. The body is what it left in the due row."""
+
+
+class Draft:
+    """One decision in the making. Lives as long as one call of `decide`."""
+
+    __slots__ = (
+        "_due",
+        "_executions",
+        "_memo",
+        "_new",
+        "_steps",
+        "blocks",
+        "controls",
+        "ended",
+        "now",
+        "plan",
+        "process",
+        "process_changed",
+        "snapshot",
+        "transitions",
+    )  # fmt: skip
+
+    def __init__(self, snapshot: Snapshot, now: int, controls: Mapping[StepType, Control]) -> None:
+        self.snapshot = snapshot
+        self.controls = controls
+        self.plan: Plan = snapshot.plan
+        self.process_changed = False
+        self.ended = False
+        self.transitions = 0
+        self.blocks: list[Block] = []
+        self._new = snapshot.process is None
+        self._steps: dict[int, tuple[StepContext, Write]] = {}
+        self._executions: list[StepExecution] = []
+        self._due: dict[tuple[int, int, DueKind], Due | None] = {}
+        self._memo: dict[tuple[int, str], Any] = {}
+        if snapshot.process is not None:
+            self.process: ProcessContext = snapshot.process
+            # Row times never go back, not even when a node's clock does.
+            now = max(now, snapshot.process.updated)
+        self.now = now
+
+    # -- reading
+
+    def find(self, id: int) -> StepContext | None:
+        """The step's record, or None when it has none yet."""
+        written = self._steps.get(id)
+        if written is not None:
+            return written[0]
+        try:
+            return self.snapshot.steps[id]
+        except KeyError:
+            if self.snapshot.complete and self.is_static(id):
+                return None
+            raise Missing(StepsById((id,))) from None
+
+    def step(self, id: int) -> StepContext:
+        """The step's record; it must exist."""
+        found = self.find(id)
+        assert found is not None, f"step {id} of process {self.process.id} has no row"
+        return found
+
+    def want(self, ids: Iterable[int]) -> None:
+        """Ask for all of these at once, so that one load answers what would otherwise be many."""
+        known = self.snapshot.steps
+        missing = tuple(
+            id
+            for id in ids
+            if id not in known
+            and id not in self._steps
+            and not (self.snapshot.complete and self.is_static(id))
+        )
+        if missing:
+            raise Missing(StepsById(missing))
+
+    def begun(self, path: StepPath) -> bool:
+        """Does the step at a path have a record? One that was never resumed has none unless this run made it."""
+        return self.find(self.id_at(path)) is not None
+
+    def is_static(self, id: int) -> bool:
+        """Does the id belong to a step outside of every FOREACH?"""
+        return 0 < id - self.process.id < self.plan.size
+
+    def id_at(self, path: StepPath) -> int:
+        """The id of the step at a path, by arithmetic (see `definition.plan`)."""
+        step_plan = self.plan.steps[str(path[0])]
+        if not step_plan.loops:
+            return self.process.id + step_plan.number
+        loop = step_plan.loops[-1]
+        around = self.step(self.id_at((loop, *path[1:-1])))
+        assert around.children is not None
+        index = path[-1]
+        assert isinstance(index, int)
+        return around.children.base + index * self.plan.steps[loop].iteration_size + step_plan.number
+
+    def plan_of(self, step: StepContext) -> StepPlan:
+        return self.plan.steps[str(step.path[0])]
+
+    def parent_of(self, step: StepContext) -> StepContext | None:
+        return None if step.parent_id is None else self.step(step.parent_id)
+
+    def policy_named(self, name: str) -> ErrorPolicy | None:
+        """The policy of that name in the process's namespace, else in the default one."""
+        key = PolicyByName(self.process.namespace, name)
+        if key not in self.snapshot.policies:
+            raise Missing(key)
+        return self.snapshot.policies[key]
+
+    def policy_by_id(self, id: int) -> ErrorPolicy | None:
+        if not id:
+            return None
+        key = PolicyById(id)
+        if key not in self.snapshot.policies:
+            raise Missing(key)
+        return self.snapshot.policies[key]
+
+    def open_steps(self, limit: int) -> list[StepContext]:
+        """Up to `limit` open steps by id, without those that this draft has closed."""
+        if self.snapshot.open_steps is None:
+            raise Missing(OpenSteps(limit))
+        found = {id: self.step(id) for id in self.snapshot.open_steps}
+        found |= {id: step for id, (step, _) in self._steps.items()}
+        return [found[id] for id in sorted(found) if found[id].status.is_open][:limit]
+
+    def new_ids(self, purpose: str, count: int) -> int:
+        """The first of a run of `count` new ids."""
+        if purpose not in self.snapshot.ids:
+            raise Missing(Ids(purpose, count))
+        return self.snapshot.ids[purpose]
+
+    def decoded(self, step: StepContext, part: str) -> Any:
+        """A step's input or output as a value, decoded once in a decision."""
+        key = (step.id, part)
+        if key not in self._memo:
+            self._memo[key] = decode(step.input if part == "input" else step.output)
+        return self._memo[key]
+
+    def items_of(self, foreach: StepContext) -> list[Raw]:
+        """The items of a FOREACH's `inputArray`, each as text. The array was checked when the step opened."""
+        found = self.snapshot.memo.get(foreach.id)
+        if found is None:
+            found = self.snapshot.memo[foreach.id] = items(bytes(members(foreach.input)["inputArray"]))
+        return found
+
+    @property
+    def exhausted(self) -> bool:
+        return self.transitions >= MAX_TRANSITIONS
+
+    # -- writing
+
+    def put(self, step: StepContext, write: Write = Write.KEEP) -> StepContext:
+        before = self._steps.get(step.id)
+        if before is not None:
+            write = max(write, before[1])
+        self._steps[step.id] = (step, write)
+        self._memo.pop((step.id, "output"), None)
+        return step
+
+    def put_process(self, **fields: Any) -> None:
+        self.process = change(self.process, **fields)
+        self.process_changed = True
+
+    def keep_execution(self, execution: StepExecution) -> None:
+        self._executions.append(execution)
+
+    def set_due(
+        self, kind: DueKind, at: int, *, step_id: int = 0, body: Json = b"", process_id: int = 0
+    ) -> None:
+        process_id = process_id or self.process.id
+        self._due[(process_id, step_id, kind)] = Due(process_id, step_id, kind, at, body)
+
+    def drop_due(self, kind: DueKind, step_id: int = 0) -> None:
+        self._due[(self.process.id, step_id, kind)] = None
+
+    def decision(self, reply: Reply) -> Decision:
+        if not (self._steps or self.process_changed or self._due or self._executions):
+            return Decision(reply=reply)
+        count = sum(1 for _, write in self._steps.values() if write is Write.NEW)
+        process = change(
+            self.process,
+            updated=self.now,
+            revision=self.process.revision + 1,
+            step_count=self.process.step_count + count,
+        )
+        return Decision(
+            process=process,
+            is_new=self._new,
+            steps=self._steps,
+            executions=tuple(self._executions),
+            blocks=tuple(self.blocks),
+            due=self._due,
+            ended=self.ended,
+            reply=reply,
+        )

@@ -1,0 +1,101 @@
+"""What a decision consists of, and what it may ask for before it can be made."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from stepwell.definition.plan import Plan
+from stepwell.model.codec import Raw, Record
+from stepwell.model.due import Due, DueKind
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.process import Block, ProcessContext
+from stepwell.model.step import StepContext, StepExecution
+from stepwell.model.work import Acceptance
+
+
+class Write(IntEnum):
+    """How a changed step meets its row. In one turn the larger wins, except that a new row stays new."""
+
+    KEEP = 0
+    """The engine's half only; the hand-out columns are not touched."""
+    WITHDRAW = 1
+    """And nobody may claim it or hold it any more."""
+    OFFER = 2
+    """And the hand-out is written whole: it may be claimed again."""
+    NEW = 3
+
+
+class Refusal(Record, frozen=True):
+    """An operation that this process does not allow now."""
+
+    code: str
+    message: str
+
+
+Reply = Acceptance | Refusal | None
+
+
+class Decision(Record, frozen=True, kw_only=True):
+    """What follows from one event. Everything in it is saved in one transaction, or nothing is."""
+
+    process: ProcessContext | None = None
+    """As it is afterwards; None when nothing changed."""
+    is_new: bool = False
+    steps: Mapping[int, tuple[StepContext, Write]] = {}
+    executions: tuple[StepExecution, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    due: Mapping[tuple[int, int, DueKind], Due | None] = {}
+    """(process, step, kind) → the row to write, or None to delete it."""
+    ended: bool = False
+    reply: Reply = None
+
+
+# -- keys of what a decision needs before it can be made
+
+
+class StepsById(Record, frozen=True):
+    ids: tuple[int, ...]
+
+
+class PolicyByName(Record, frozen=True):
+    namespace: str
+    name: str
+
+
+class PolicyById(Record, frozen=True):
+    id: int
+
+
+class OpenSteps(Record, frozen=True):
+    """The first `limit` open steps of the process, by id."""
+
+    limit: int
+
+
+class Ids(Record, frozen=True):
+    """A run of `count` new ids, for what `purpose` names (so that asking again gets the same run)."""
+
+    purpose: str
+    count: int
+
+
+Key = StepsById | PolicyByName | PolicyById | OpenSteps | Ids
+
+
+class Needs(Record, frozen=True):
+    keys: tuple[Key, ...]
+
+
+class Snapshot(Record, kw_only=True):
+    """One process as the engine sees it. The engine never changes it; the shell adds what was needed."""
+
+    plan: Plan
+    process: ProcessContext | None
+    steps: dict[int, StepContext | None]
+    """Known rows by id; None = looked for and not there."""
+    complete: bool = False
+    """Every row outside of iterations is known: an id that is not in `steps` has none."""
+    policies: dict[PolicyByName | PolicyById, ErrorPolicy | None] = {}
+    open_steps: tuple[int, ...] | None = None
+    ids: dict[str, int] = {}
+    memo: dict[int, list[Raw]] = {}
+    """Items of FOREACH inputs, taken apart once. Only a memory: the truth is the step's input."""

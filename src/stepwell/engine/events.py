@@ -1,0 +1,77 @@
+"""What can happen to a process: past tense, or a request. The shell builds these; nothing else enters the engine."""
+
+from stepwell.model.codec import Json, Record
+from stepwell.model.definition import ProcessType, TagValue
+from stepwell.model.due import DueKind
+from stepwell.model.process import TriggerType
+from stepwell.model.work import WorkStatus
+
+
+class Event(Record, frozen=True, tag=True, tag_field="event", kw_only=True):
+    """The base of all events. Tagged, so that one set aside can be stored and played again."""
+
+
+class ProcessStarted(Event, frozen=True, kw_only=True):
+    process_id: int
+    namespace: str
+    name: str
+    version: int
+    definition_id: int
+    type: ProcessType
+    trigger: TriggerType
+    input: Json
+    request_id: str | None = None
+    correlation_id: str | None = None
+    priority: int = 0
+    created_by: str = ""
+    tags: tuple[TagValue, ...] = ()
+    rerun_of: int | None = None
+
+
+class StepReported(Event, frozen=True, kw_only=True):
+    """A worker said something of a step: done, failed, or still running (to be offered again later)."""
+
+    step_id: int
+    token: int
+    status: WorkStatus
+    output: Json
+    reschedule_ms: int = 0
+
+
+class DeliveryExpired(Event, frozen=True, kw_only=True):
+    """The lease of a hand-out ended without a report."""
+
+    step_id: int
+    token: int
+    max_deliveries: int
+
+
+class TimerFired(Event, frozen=True, kw_only=True):
+    """A due row's time has come; the shell has taken the row in this turn."""
+
+    kind: DueKind
+    step_id: int
+    body: Json = b""
+
+
+class TerminateRequested(Event, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+class ResumeRequested(Event, frozen=True, kw_only=True):
+    pass
+
+
+class ReviewRequested(Event, frozen=True, kw_only=True):
+    reason: str = ""
+
+
+AnyEvent = (
+    ProcessStarted
+    | StepReported
+    | DeliveryExpired
+    | TimerFired
+    | TerminateRequested
+    | ResumeRequested
+    | ReviewRequested
+)

@@ -1,0 +1,186 @@
+"""What templates see: the roots `context`, `input`, `state`, `steps` and `foreach`, resolved for one step."""
+
+from typing import Any
+
+from stepwell.definition.template import MISSING, Reference, Template
+from stepwell.engine.draft import Draft
+from stepwell.model.codec import Json, decode, raw
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import StepContext, StepPath, parse_path
+
+
+def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str]:
+    """The template's JSON as the step at `path` sees it, and a warning that names the paths that were missing."""
+    if template.constant is not None:
+        return template.constant, ""
+    draft.want(_step_ids(draft, template, path))
+    text, missing = template.render(lambda reference: look_up(draft, reference, path))
+    return text, f"nothing found for {', '.join(missing)}" if missing else ""
+
+
+def look_up(draft: Draft, reference: Reference, path: StepPath) -> Any:
+    """The value a reference names, MISSING when there is none."""
+    match reference.root:
+        case "input":
+            return _member(draft.process.input, reference.path)
+        case "state":
+            return _member(draft.process.state, reference.path)
+        case "context":
+            return _of_process(draft.process, reference.path)
+        case "foreach":
+            return _of_iteration(draft, reference.path, path)
+        case "steps":
+            return _of_step(draft, reference.path, path)
+        case _:
+            return MISSING
+
+
+def sight(draft: Draft, ref: str, path: StepPath) -> StepPath | None:
+    """The path that `ref` means where `path` stands: the nearest enclosing iteration's step, then outward.
+
+    `child[3]` names an iteration itself; a bare ref of a step inside a FOREACH that is not around `path` means nothing.
+    """
+    if ref == "__self":
+        return path
+    try:
+        target = parse_path(ref)
+    except ValueError:
+        return None
+    plan = draft.plan.steps.get(str(target[0]))
+    if plan is None:
+        return None
+    if len(target) > 1:
+        # Written indexes are the innermost ones: what is missing in front comes from where we stand.
+        implied = len(plan.loops) - (len(target) - 1)
+        if implied < 0 or plan.loops[:implied] != _loops(draft, path)[:implied]:
+            return None
+        return (target[0], *path[1 : 1 + implied], *target[1:])
+    if plan.loops != _loops(draft, path)[: len(plan.loops)]:
+        return None
+    return (target[0], *path[1 : 1 + len(plan.loops)])
+
+
+def _loops(draft: Draft, path: StepPath) -> tuple[str, ...]:
+    return draft.plan.steps[str(path[0])].loops if path else ()
+
+
+def _step_ids(draft: Draft, template: Template, path: StepPath) -> list[int]:
+    ids = []
+    for reference in template.references:
+        if reference.root == "steps" and reference.path:
+            target = sight(draft, str(reference.path[0]), path)
+            if target is not None and _exists(draft, target):
+                ids.append(draft.id_at(target))
+    return ids
+
+
+def _exists(draft: Draft, path: StepPath) -> bool:
+    """Could the path have a row: are the FOREACH steps around it open, and do they have that many items?"""
+    plan = draft.plan.steps[str(path[0])]
+    for depth, loop in enumerate(plan.loops):
+        around = draft.find(draft.id_at((loop, *path[1 : 1 + depth])))
+        index = path[1 + depth]
+        if around is None or around.children is None or not isinstance(index, int):
+            return False
+        if not 0 <= index < around.children.total:
+            return False
+    return True
+
+
+def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
+    if not names:
+        return MISSING
+    target = sight(draft, str(names[0]), path)
+    if target is None or not _exists(draft, target):
+        return MISSING
+    step = draft.find(draft.id_at(target))
+    if step is None:
+        return MISSING
+    rest = names[1:]
+    if not rest:
+        return {**_documented(draft, step), "input": raw(step.input), "output": raw(step.output)}
+    if rest[0] in ("output", "input"):
+        if len(rest) == 1:
+            return raw(step.output if rest[0] == "output" else step.input)
+        return _walk(draft.decoded(step, str(rest[0])), rest[1:])
+    return _walk(_documented(draft, step), rest)
+
+
+def _documented(draft: Draft, step: StepContext) -> dict[str, Any]:
+    """The documented fields of a step context that are not payloads."""
+    definition = draft.plan_of(step).definition
+    return {
+        "id": step.id,
+        "processId": step.process_id,
+        "ref": step.ref,
+        "parentId": step.parent_id,
+        "parentExecutionId": step.parent_execution_id,
+        "namespace": definition.namespace,
+        "name": definition.name,
+        "type": definition.type.value,
+        "status": step.shown_status.value,
+        "workerId": step.hand_out.worker,
+        "priority": step.priority,
+        "optional": definition.optional,
+        "start": step.hand_out.first_start,
+        "schedule": step.schedule,
+        "updated": step.updated,
+    }
+
+
+def _of_process(process: ProcessContext, names: tuple[str | int, ...]) -> Any:
+    if names and names[0] in ("input", "state", "output"):
+        text = {"input": process.input, "state": process.state, "output": process.output}[str(names[0])]
+        return _member(text, names[1:])
+    return _walk(
+        {
+            "id": process.id,
+            "processId": process.id,
+            "namespace": process.namespace,
+            "name": process.name,
+            "version": process.version,
+            "processType": process.type.value,
+            "triggerType": process.trigger.value,
+            "status": process.status.value,
+            "requestId": process.request_id,
+            "correlationId": process.correlation_id,
+            "created": process.created,
+            "createdBy": process.created_by,
+            "tags": [{"name": tag.name, "value": tag.value} for tag in process.tags],
+        },
+        names,
+    )
+
+
+def _of_iteration(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
+    loops = _loops(draft, path)
+    if not loops or not names:
+        return MISSING
+    index = path[-1]
+    assert isinstance(index, int)
+    if names == ("index",):
+        return index
+    if names[0] != "value":
+        return MISSING
+    foreach = draft.step(draft.id_at((loops[-1], *path[1:-1])))
+    item = draft.items_of(foreach)[index]
+    return item if len(names) == 1 else _walk(decode(bytes(item)), names[1:])
+
+
+def _member(text: Json, names: tuple[str | int, ...]) -> Any:
+    return raw(text) if not names else _walk(decode(text), names)
+
+
+def _walk(value: Any, names: tuple[str | int, ...]) -> Any:
+    """Follow member names and indexes; a number may also name a member of an object, a numeric text an index."""
+    for name in names:
+        if isinstance(value, dict):
+            value = value.get(str(name), MISSING)
+        elif isinstance(value, list):
+            index = name if isinstance(name, int) else int(name) if str(name).isdigit() else len(value)
+            value = value[index] if -len(value) <= index < len(value) else MISSING
+        else:
+            return MISSING
+        if value is MISSING:
+            return MISSING
+    return value

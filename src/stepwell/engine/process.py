@@ -1,0 +1,102 @@
+"""The process itself: its top-level sequence, its end, its output. Spec 0.4."""
+
+from stepwell.engine.climb import Sequel, climb, run_sequence
+from stepwell.engine.draft import Draft
+from stepwell.engine.hooks import on_end
+from stepwell.engine.inputs import resolve
+from stepwell.engine.steps import close, error_text, fails_parent
+from stepwell.model.codec import EMPTY, Json, encode, members, raw
+from stepwell.model.due import DueKind
+from stepwell.model.process import ProcessStatus
+from stepwell.model.step import StepContext, StepStatus
+
+CLOSING_SLICE = 256
+"""How many open steps one decision cancels when a process ends under them."""
+CLOSING = b'"closing"'
+"""Body of the GO_ON row of an ended process that still has open steps."""
+
+
+def run_top(draft: Draft, position: int) -> None:
+    """Open top-level steps from a position on; end the process when none is left or one failed."""
+    sequel, failed = run_sequence(draft, draft.plan.top, position, (), None)
+    if sequel is Sequel.STOPPED:
+        assert failed is not None
+        fail(draft, failed)
+    elif sequel is Sequel.DONE:
+        complete(draft)
+
+
+def settle(draft: Draft, step: StepContext) -> None:
+    """What follows when a step may have closed: its parents hear of it, up to the process."""
+    top = climb(draft, step)
+    if top is None:
+        return
+    plan = draft.plan_of(top)
+    if fails_parent(plan, top):
+        fail(draft, top)
+    else:
+        run_top(draft, plan.position + 1)
+
+
+def complete(draft: Draft) -> None:
+    end(draft, ProcessStatus.COMPLETED, regular_output(draft))
+
+
+def fail(draft: Draft, step: StepContext) -> None:
+    """The process fails because of a top-level step; the output names the leaf that is the cause."""
+    cause = _cause(draft, step)
+    error = error_text(cause, draft)
+    end(
+        draft,
+        ProcessStatus.FAILED,
+        with_defaults(draft, encode({"error": error, "failedStepRef": cause.ref, "failedStepId": cause.id})),
+    )
+
+
+def end(draft: Draft, status: ProcessStatus, output: Json, reason: str = "") -> None:
+    draft.put_process(status=status, output=output, ended=draft.now, reason=reason or draft.process.reason)
+    draft.ended = True
+    on_end(draft)
+
+
+def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "") -> None:
+    """End it although steps are open: they are CANCELLED, in slices when they are many."""
+    end(draft, status, output, reason)
+    cancel_open_steps(draft)
+
+
+def cancel_open_steps(draft: Draft) -> None:
+    steps = draft.open_steps(CLOSING_SLICE)
+    for step in steps:
+        close(draft, step, StepStatus.CANCELLED, step.output)
+    if len(steps) == CLOSING_SLICE:
+        draft.set_due(DueKind.GO_ON, draft.now, body=CLOSING)
+
+
+def regular_output(draft: Draft) -> Json:
+    """`outputMapping` if it is set, else the output of the last top-level step that COMPLETED; defaults fill gaps."""
+    if draft.plan.output is not None:
+        text, _ = resolve(draft, draft.plan.output, ())
+        return with_defaults(draft, text)
+    for ref in reversed(draft.plan.top):
+        step = draft.find(draft.id_at((ref,)))
+        if step is not None and step.status is StepStatus.COMPLETED:
+            return with_defaults(draft, step.output)
+    return with_defaults(draft, EMPTY)
+
+
+def with_defaults(draft: Draft, output: Json) -> Json:
+    defaults = draft.plan.definition.default_output
+    if not defaults:
+        return output
+    given = members(output)
+    missing = {key: raw(encode(value)) for key, value in defaults.items() if key not in given}
+    return encode({**given, **missing}) if missing else output
+
+
+def _cause(draft: Draft, step: StepContext) -> StepContext:
+    """The deepest step that explains a failed one: containers note the id of the child that failed first."""
+    output = draft.decoded(step, "output")
+    if isinstance(output, dict) and isinstance(output.get("failedStepId"), int):
+        return draft.step(output["failedStepId"])
+    return step

@@ -1,0 +1,225 @@
+"""One small function for each event: what follows from it."""
+
+from stepwell.engine.draft import Draft
+from stepwell.engine.effects import Refusal, Reply
+from stepwell.engine.error_policy import Trouble
+from stepwell.engine.events import (
+    DeliveryExpired,
+    ProcessStarted,
+    ResumeRequested,
+    ReviewRequested,
+    StepReported,
+    TerminateRequested,
+    TimerFired,
+)
+from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle
+from stepwell.engine.state import BadState, StateChange, apply, split, stripped
+from stepwell.engine.steps import close, error_output, forget_timer, offer, trouble
+from stepwell.model.codec import EMPTY, Json, change, decode, encode
+from stepwell.model.due import DueKind
+from stepwell.model.process import ProcessContext, ProcessStatus
+from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.work import Acceptance, WorkStatus
+
+
+def process_started(draft: Draft, event: ProcessStarted) -> Reply:
+    timeout = draft.plan.definition.configuration.completion_timeout
+    draft.process = ProcessContext(
+        id=event.process_id,
+        namespace=event.namespace,
+        name=event.name,
+        version=event.version,
+        definition_id=event.definition_id,
+        type=event.type,
+        trigger=event.trigger,
+        status=ProcessStatus.RUNNING,
+        priority=event.priority,
+        input=event.input,
+        request_id=event.request_id,
+        correlation_id=event.correlation_id,
+        created=draft.now,
+        created_by=event.created_by,
+        tags=event.tags,
+        rerun_of=event.rerun_of,
+        deadline=draft.now + timeout if timeout else 0,
+    )
+    draft.process_changed = True
+    _start_clock(draft)
+    run_top(draft, 0)
+    return None
+
+
+def _start_clock(draft: Draft) -> None:
+    timeout = draft.plan.definition.configuration.completion_timeout
+    if timeout:
+        draft.set_due(DueKind.PROCESS_TIMEOUT, draft.now + timeout)
+
+
+# -- what workers say
+
+
+def step_reported(draft: Draft, event: StepReported) -> Reply:
+    step = draft.find(event.step_id)
+    refused = _refuse(draft, step, event.token)
+    if refused is not None:
+        return refused
+    assert step is not None
+    step = change(step, hand_out=change(step.hand_out, deliveries=0))
+    match event.status:
+        case WorkStatus.COMPLETED:
+            settle(draft, _completed(draft, step, event.output))
+        case WorkStatus.FAILED:
+            settle(draft, _failed(draft, step, event.output))
+        case WorkStatus.RUNNING:
+            settle(draft, _progressed(draft, step, event.output, event.reschedule_ms))
+    return Acceptance.ACCEPTED
+
+
+def _refuse(draft: Draft, step: StepContext | None, token: int) -> Acceptance | None:
+    """Why a report counts for nothing, or None when it counts. Only the last token is good, and only once."""
+    if step is None:
+        return Acceptance.UNKNOWN
+    if step.hand_out.token != token:
+        return Acceptance.STALE
+    if step.status in (StepStatus.CANCELLED, StepStatus.TIMED_OUT, StepStatus.SKIPPED):
+        return Acceptance.STALE
+    if not step.status.is_open or not draft.process.status.is_open or not step.hand_out.deliveries:
+        return Acceptance.DUPLICATE
+    return None
+
+
+def _completed(draft: Draft, step: StepContext, output: Json) -> StepContext:
+    try:
+        output, asked = split(output)
+    except BadState as error:
+        return trouble(draft, step, Trouble.FAILURE, error_output(str(error)))
+    _apply(draft, asked)
+    return close(draft, step, StepStatus.COMPLETED, output)
+
+
+def _failed(draft: Draft, step: StepContext, output: Json) -> StepContext:
+    """State keys of a failed attempt apply only if it is the last and the step is optional."""
+    ended = trouble(draft, step, Trouble.FAILURE, stripped(output))
+    if not ended.status.is_open and draft.plan_of(step).optional:
+        try:
+            _apply(draft, split(output)[1])
+        except BadState as error:
+            ended = draft.put(change(ended, warning=str(error)))
+    return ended
+
+
+def _progressed(draft: Draft, step: StepContext, output: Json, reschedule_ms: int) -> StepContext:
+    try:
+        output, asked = split(output)
+    except BadState as error:
+        return trouble(draft, step, Trouble.FAILURE, error_output(str(error)))
+    _apply(draft, asked)
+    return offer(draft, change(step, output=output, updated=draft.now), draft.now + reschedule_ms)
+
+
+def _apply(draft: Draft, asked: StateChange | None) -> None:
+    if asked is not None:
+        draft.put_process(state=apply(draft.process.state, asked))
+
+
+def delivery_expired(draft: Draft, event: DeliveryExpired) -> Reply:
+    """The lease ended. Acts only if that hand-out is still the last one and nothing was reported for it."""
+    step = draft.find(event.step_id)
+    if step is None or not step.status.is_open or not draft.process.status.is_open:
+        return None
+    hand_out = step.hand_out
+    if hand_out.token != event.token or hand_out.claim is None:
+        return None
+    if step.lease_ms:
+        message = f"no report within {step.lease_ms} ms of the hand-out to {hand_out.executor or 'a worker'}"
+        settle(draft, trouble(draft, step, Trouble.RESPONSE_TIMEOUT, error_output(message)))
+    elif hand_out.deliveries >= event.max_deliveries:
+        message = f"handed out {hand_out.deliveries} times in a row without any report"
+        settle(draft, close(draft, step, StepStatus.FAILED, error_output(message)))
+    else:
+        offer(draft, change(step, updated=draft.now), draft.now)
+    return None
+
+
+# -- timers
+
+
+def timer_fired(draft: Draft, event: TimerFired) -> Reply:
+    if not draft.process.status.is_open:
+        if event.kind is DueKind.GO_ON and event.body == CLOSING:
+            cancel_open_steps(draft)
+        return None
+    if event.kind is DueKind.PROCESS_TIMEOUT:
+        message = f"not done within {draft.process.deadline - draft.process.created} ms"
+        end_early(draft, ProcessStatus.TIMED_OUT, encode({"error": message}))
+    elif event.kind is DueKind.GO_ON:
+        _go_on(draft, event)
+    else:
+        _step_timer(draft, event)
+    return None
+
+
+def _go_on(draft: Draft, event: TimerFired) -> None:
+    if not event.step_id:
+        run_top(draft, decode(event.body))
+        return
+    step = draft.find(event.step_id)
+    if step is None or not step.status.is_open:
+        return
+    plan = draft.plan_of(step)
+    go_on = draft.controls[plan.type].go_on
+    assert go_on is not None, f"{plan.type} {step.ref} asked to go on"
+    settle(draft, go_on(draft, plan, step, event.body))
+
+
+def _step_timer(draft: Draft, event: TimerFired) -> None:
+    """The condition is looked at again: a timer acts only if what it waited for has not happened."""
+    step = draft.find(event.step_id)
+    if step is None or not step.status.is_open:
+        return
+    step = forget_timer(draft, step, event.kind)
+    if event.kind is DueKind.READY:
+        offer(draft, step, draft.now)
+    elif event.kind is DueKind.START_TIMEOUT and not step.hand_out.runs:
+        settle(draft, trouble(draft, step, Trouble.START_TIMEOUT, error_output("no worker took it in time")))
+    elif event.kind is DueKind.COMPLETION_TIMEOUT:
+        settle(draft, trouble(draft, step, Trouble.COMPLETION_TIMEOUT, error_output("not completed in time")))
+
+
+# -- what operators ask
+
+
+def terminate_requested(draft: Draft, event: TerminateRequested) -> Reply:
+    if not draft.process.status.is_open:
+        return Refusal("CONFLICT", f"process is {draft.process.status}, only a RUNNING one can be terminated")
+    end_early(draft, ProcessStatus.TERMINATED, EMPTY, event.reason)
+    return None
+
+
+def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
+    """Failed, timed-out and cancelled steps run again; what went well stays. The time limit starts anew."""
+    if not draft.process.status.is_resumable:
+        return Refusal("CONFLICT", f"process is {draft.process.status}, it cannot be resumed")
+    timeout = draft.plan.definition.configuration.completion_timeout
+    draft.put_process(
+        status=ProcessStatus.RUNNING,
+        output=EMPTY,
+        ended=0,
+        reason="",
+        resumed=draft.process.resumed + 1,
+        deadline=draft.now + timeout if timeout else 0,
+    )
+    # A process that ended with many open steps may still be closing them.
+    draft.drop_due(DueKind.GO_ON)
+    _start_clock(draft)
+    run_top(draft, 0)
+    return None
+
+
+def review_requested(draft: Draft, event: ReviewRequested) -> Reply:
+    if not draft.process.status.is_resumable:
+        return Refusal(
+            "CONFLICT", f"process is {draft.process.status}, only one that ended badly can be reviewed"
+        )
+    draft.put_process(status=ProcessStatus.REVIEWED, reason=event.reason)
+    return None

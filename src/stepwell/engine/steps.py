@@ -1,0 +1,260 @@
+"""One step: opened, offered, retried, closed. What every type has in common."""
+
+from stepwell.definition.plan import StepPlan
+from stepwell.engine.draft import Draft
+from stepwell.engine.effects import Write
+from stepwell.engine.error_policy import LONGEST_DELAY_MS, Trouble, judge
+from stepwell.engine.hooks import run_request
+from stepwell.engine.inputs import resolve
+from stepwell.model.codec import EMPTY, Json, change, encode
+from stepwell.model.due import DueKind
+from stepwell.model.error_policy import ErrorPolicy, StepErrorAction
+from stepwell.model.step import (
+    NOT_HANDED_OUT,
+    Children,
+    HandOut,
+    StepContext,
+    StepExecution,
+    StepPath,
+    StepStatus,
+)
+
+PRIORITY_WEIGHT_MS = 60_000
+HIGHEST_PRIORITY = 1_000
+
+
+def rank(available_at: int, priority: int) -> int:
+    """Lower goes first. A minute of waiting outweighs one priority: order and a bound on starvation in one number."""
+    bounded = max(-HIGHEST_PRIORITY, min(HIGHEST_PRIORITY, priority))
+    return available_at - PRIORITY_WEIGHT_MS * bounded
+
+
+def create(draft: Draft, plan: StepPlan, path: StepPath, parent: StepContext | None) -> StepContext:
+    """The step context at a path that has none yet, with its input as templates give it now."""
+    text, warning = resolve(draft, plan.input, path)
+    draft.transitions += 1
+    priority = plan.definition.configuration.priority
+    step = StepContext(
+        id=draft.id_at(path),
+        process_id=draft.process.id,
+        path=path,
+        status=StepStatus.SCHEDULED,
+        parent_id=None if parent is None else parent.id,
+        parent_execution_id=1 if parent is None else parent.execution,
+        priority=draft.process.priority if priority is None else priority,
+        schedule=draft.now,
+        updated=draft.now,
+        scheduled=draft.now,
+        input=text,
+        warning=warning,
+    )
+    return draft.put(step, Write.NEW)
+
+
+def next_execution(draft: Draft, step: StepContext, due: int) -> StepContext:
+    """A further execution: the finished one keeps its output, the context's own becomes empty until the next answer."""
+    draft.transitions += 1
+    hand_out = step.hand_out
+    draft.keep_execution(
+        StepExecution(
+            process_id=step.process_id,
+            step_id=step.id,
+            id=step.execution,
+            scheduled=step.scheduled,
+            polled=hand_out.polled,
+            start=hand_out.start,
+            updated=step.updated,
+            executor=hand_out.executor,
+            runs=hand_out.runs + step.container_runs,
+            output=step.output,
+        )
+    )
+    fresh = HandOut(token=hand_out.token, first_start=hand_out.first_start)
+    return draft.put(
+        change(
+            step,
+            execution=step.execution + 1,
+            scheduled=draft.now,
+            schedule=due,
+            updated=draft.now,
+            output=EMPTY,
+            children=None,
+            container_runs=0,
+            hand_out=fresh,
+        ),
+        Write.OFFER,
+    )
+
+
+def begin(draft: Draft, step: StepContext) -> StepContext:
+    """A step that no worker polls starts the moment it is scheduled."""
+    first = step.hand_out.first_start or draft.now
+    hand_out = change(step.hand_out, start=draft.now, polled=draft.now, first_start=first)
+    return draft.put(
+        change(step, status=StepStatus.RUNNING, container_runs=step.container_runs + 1, hand_out=hand_out),
+        Write.OFFER,
+    )
+
+
+def run_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    """Resume a leaf: a new execution, its retries counted from 0."""
+    again = next_execution(draft, step, draft.now)
+    return draft.controls[plan.type].open(draft, plan, change(again, status=StepStatus.SCHEDULED, retries=0))
+
+
+def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepContext:
+    """Resume a container on the path: the same execution runs once more, what went well stays."""
+    draft.transitions += 1
+    return draft.put(
+        change(
+            step,
+            status=StepStatus.RUNNING,
+            container_runs=step.container_runs + 1,
+            output=EMPTY,
+            updated=draft.now,
+            children=children,
+        )
+    )
+
+
+# -- steps that workers poll
+
+
+def schedule(draft: Draft, plan: StepPlan, step: StepContext, delay_ms: int = 0) -> StepContext:
+    """Offer a new execution to the workers of its queue, now or after a delay, with the clocks its policy sets."""
+    policy = draft.policy_named(plan.policy) if plan.policy else None
+    due = draft.now + delay_ms
+    step = change(
+        step,
+        status=StepStatus.SCHEDULED,
+        schedule=due,
+        policy_id=policy.id if policy else 0,
+        lease_ms=policy.response_timeout.duration if policy and policy.response_timeout else 0,
+    )
+    if policy is not None:
+        step = _start_clocks(draft, step, policy, due)
+    return offer(draft, step, due)
+
+
+def _start_clocks(draft: Draft, step: StepContext, policy: ErrorPolicy, due: int) -> StepContext:
+    if policy.start_timeout is not None:
+        step = set_timer(draft, step, DueKind.START_TIMEOUT, due + policy.start_timeout.duration)
+    if policy.completion_timeout is not None and not step.timers & DueKind.COMPLETION_TIMEOUT:
+        # One clock for all executions of this pass: a retry must not set it back.
+        step = set_timer(draft, step, DueKind.COMPLETION_TIMEOUT, due + policy.completion_timeout.duration)
+    return step
+
+
+def offer(draft: Draft, step: StepContext, due: int) -> StepContext:
+    """Ready for its queue at `due`: at once, or by a due row (a delayed step stands in `due`, not in the queue)."""
+    if due > draft.now:
+        step = set_timer(draft, step, DueKind.READY, due)
+        return draft.put(change(step, hand_out=step.hand_out.released()), Write.OFFER)
+    ready = rank(due, step.priority)
+    return draft.put(
+        change(step, hand_out=change(step.hand_out, ready=ready, claim=None, deadline=0)), Write.OFFER
+    )
+
+
+def trouble(draft: Draft, step: StepContext, kind: Trouble, output: Json) -> StepContext:
+    """One of the four error events: what the policy of this execution says happens. Answers the step afterwards."""
+    policy = draft.policy_by_id(step.policy_id)
+    verdict = judge(policy, kind, step.retries, step.id)
+    if verdict.reaction is not None and verdict.reaction.run_request is not None:
+        run_request(draft, step, verdict.reaction.run_request, kind.value, output)
+    if verdict.action is StepErrorAction.RETRY:
+        return retry(draft, change(step, output=output, updated=draft.now), verdict.delay_ms)
+    if verdict.action is StepErrorAction.NONE and kind is not Trouble.FAILURE:
+        return leave_alone(draft, step, kind)
+    status = StepStatus.FAILED if kind is Trouble.FAILURE else StepStatus.TIMED_OUT
+    return close(draft, step, status, output)
+
+
+def retry(draft: Draft, step: StepContext, delay_ms: int) -> StepContext:
+    step = drop_timer(draft, step, DueKind.READY)
+    step = drop_timer(draft, step, DueKind.START_TIMEOUT)
+    step = next_execution(draft, step, draft.now + delay_ms)
+    step = change(step, retries=step.retries + 1)
+    return schedule(draft, draft.plan_of(step), step, min(delay_ms, LONGEST_DELAY_MS))
+
+
+def leave_alone(draft: Draft, step: StepContext, kind: Trouble) -> StepContext:
+    """NONE: the event passes. A hand-out whose lease ended is offered again, or nobody would ever end the step."""
+    if kind is Trouble.RESPONSE_TIMEOUT:
+        return offer(draft, step, draft.now)
+    return step
+
+
+# -- the end of a step
+
+
+def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> StepContext:
+    """The context's outcome. Its timers go with it; nobody may hold it any more."""
+    draft.transitions += 1
+    for kind in DueKind:
+        if step.timers & kind:
+            draft.drop_due(kind, step.id)
+    return draft.put(
+        change(
+            step, status=status, output=output, updated=draft.now, timers=0, hand_out=step.hand_out.released()
+        ),
+        Write.WITHDRAW,
+    )
+
+
+def skip(draft: Draft, plan: StepPlan, path: StepPath, parent: StepContext | None) -> StepContext:
+    """A step that will not run gets its record all the same, without input."""
+    draft.transitions += 1
+    step = StepContext(
+        id=draft.id_at(path),
+        process_id=draft.process.id,
+        path=path,
+        status=StepStatus.SKIPPED,
+        parent_id=None if parent is None else parent.id,
+        parent_execution_id=1 if parent is None else parent.execution,
+        schedule=draft.now,
+        scheduled=draft.now,
+        updated=draft.now,
+        hand_out=NOT_HANDED_OUT,
+    )
+    return draft.put(step, Write.NEW)
+
+
+def error_output(message: str) -> Json:
+    return encode({"error": message})
+
+
+def error_text(step: StepContext, draft: Draft) -> str:
+    """What a failed step says of itself; workers write it under `error` or `lastError`."""
+    output = draft.decoded(step, "output")
+    if isinstance(output, dict):
+        for key in ("error", "lastError"):
+            if output.get(key) is not None:
+                text = output[key]
+                return text if isinstance(text, str) else encode(text).decode()
+    return f"step {step.ref} ended {step.status}"
+
+
+# -- timers of a step
+
+
+def set_timer(draft: Draft, step: StepContext, kind: DueKind, at: int) -> StepContext:
+    draft.set_due(kind, at, step_id=step.id)
+    return draft.put(change(step, timers=step.timers | kind))
+
+
+def drop_timer(draft: Draft, step: StepContext, kind: DueKind) -> StepContext:
+    if not step.timers & kind:
+        return step
+    draft.drop_due(kind, step.id)
+    return forget_timer(draft, step, kind)
+
+
+def forget_timer(draft: Draft, step: StepContext, kind: DueKind) -> StepContext:
+    """The row is gone already (it fired)."""
+    return draft.put(change(step, timers=step.timers & ~kind))
+
+
+def fails_parent(plan: StepPlan, step: StepContext) -> bool:
+    """Did it end in a way that stops what comes after it? An optional step never does."""
+    return step.status.is_failed and not (plan.optional and step.status is not StepStatus.CANCELLED)

@@ -1,0 +1,28 @@
+"""What the engine asks of itself later: a row in `due`."""
+
+from enum import IntFlag
+
+from stepwell.model.codec import Json, Record
+
+
+class DueKind(IntFlag):
+    """Each kind at most once per step (or per process, under step 0)."""
+
+    READY = 1
+    """A delayed step becomes ready: a retry, or a worker that asked to be offered it again."""
+    START_TIMEOUT = 2
+    COMPLETION_TIMEOUT = 4
+    PROCESS_TIMEOUT = 8
+    GO_ON = 16
+    """A decision reached its bound; the rest follows in the next turn."""
+    START_PROCESS = 32
+    """Start the process that has this id; the request is in the body."""
+
+
+class Due(Record, frozen=True):
+    process_id: int
+    step_id: int
+    kind: DueKind
+    at: int
+    """Epoch ms."""
+    body: Json = b""

@@ -1,0 +1,89 @@
+"""A process: one run of a definition. Spec sections 1.7, 2.3 to 2.5."""
+
+from enum import StrEnum
+
+from stepwell.model.codec import EMPTY, Json, Record
+from stepwell.model.definition import ProcessType, TagValue
+
+
+class ProcessStatus(StrEnum):
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    CANCELLED = "CANCELLED"
+    TERMINATED = "TERMINATED"
+    REVIEWED = "REVIEWED"
+
+    @property
+    def is_open(self) -> bool:
+        return self is ProcessStatus.RUNNING
+
+    @property
+    def is_resumable(self) -> bool:
+        """Ended without its work done. The same statuses can be marked reviewed."""
+        return self in _UNFINISHED
+
+
+_UNFINISHED = frozenset(
+    {ProcessStatus.FAILED, ProcessStatus.TIMED_OUT, ProcessStatus.CANCELLED, ProcessStatus.TERMINATED}
+)
+
+
+class TriggerType(StrEnum):
+    MANUAL = "MANUAL"
+    SCHEDULED = "SCHEDULED"
+    API_MAPPING = "API_MAPPING"
+    WEBHOOK = "WEBHOOK"
+    API = "API"
+    SUB_PROCESS = "SUB_PROCESS"
+    STEP = "STEP"
+    INTEGRATION_CONSUMER = "INTEGRATION_CONSUMER"
+    UNMESHED_MCP_TOOL = "UNMESHED_MCP_TOOL"
+
+
+class ProcessContext(Record, frozen=True, kw_only=True):
+    """The record of one run. Times are epoch milliseconds; payloads are JSON text."""
+
+    id: int
+    namespace: str
+    name: str
+    version: int
+    definition_id: int
+    """The stored definition this run follows, for ever (`historyId` on the wire)."""
+    type: ProcessType
+    trigger: TriggerType
+    status: ProcessStatus
+    priority: int = 0
+    input: Json = EMPTY
+    output: Json = EMPTY
+    state: Json = EMPTY
+    request_id: str | None = None
+    correlation_id: str | None = None
+    created: int = 0
+    updated: int = 0
+    ended: int = 0
+    created_by: str = ""
+    tags: tuple[TagValue, ...] = ()
+    rerun_of: int | None = None
+    step_count: int = 0
+    """How many step contexts exist (`stepIdCount` on the wire)."""
+    deadline: int = 0
+    """When the process as a whole times out; 0 = never."""
+    reason: str = ""
+    """Why it was terminated or reviewed, in an operator's words."""
+    marked: bool = False
+    """An event of this process made the engine raise and was set aside; `doctor` shows it."""
+    resumed: int = 0
+    """How often it was resumed. While 0, a step that opens has never had a row before."""
+    revision: int = 0
+    """Raised once in every turn that changes the process; a cached copy is good while it matches."""
+
+
+class Block(Record, frozen=True):
+    """A run of ids that belongs to a process beyond those that it got at its start."""
+
+    first: int
+    count: int
+    """In ids, always a multiple of 64."""
+    process_id: int

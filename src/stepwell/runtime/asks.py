@@ -1,0 +1,81 @@
+"""What waits in a lane's inbox: a wish, and the place where its answer goes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stepwell.engine.events import AnyEvent
+from stepwell.model.work import Acceptance
+from stepwell.runtime.requests import Exchange, StartRequest
+from stepwell.store.port import Turn
+
+
+class Gone:
+    """Set by the server when the client of a held poll hangs up."""
+
+    __slots__ = ("gone",)
+
+    def __init__(self) -> None:
+        self.gone = False
+
+
+class Ask:
+    """One wish. `answer` is called once, with a value or an exception, after the commit that holds what followed."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self, answer: Callable[[Any], None]) -> None:
+        self.answer = answer
+
+
+class ExchangeAsk(Ask):
+    """Results, extensions and a poll. The turn writes what became of each beside it."""
+
+    __slots__ = ("exchange", "extended", "gone", "outcomes")
+
+    def __init__(self, answer: Callable[[Any], None], exchange: Exchange, gone: Gone) -> None:
+        super().__init__(answer)
+        self.exchange = exchange
+        self.gone = gone
+        self.outcomes: list[Acceptance] = [Acceptance.UNKNOWN] * len(exchange.results)
+        self.extended: list[bool] = []
+
+
+class StartAsk(Ask):
+    """Start a process; with `rerun_of`, one like that process, by its own definition unless a version is given."""
+
+    __slots__ = ("created_by", "request", "rerun_of", "version")
+
+    def __init__(
+        self,
+        answer: Callable[[Any], None],
+        request: StartRequest | None,
+        rerun_of: int = 0,
+        version: int | None = None,
+        created_by: str = "",
+    ) -> None:
+        super().__init__(answer)
+        self.request = request
+        self.rerun_of = rerun_of
+        self.version = version
+        self.created_by = created_by
+
+
+class EventAsk(Ask):
+    """An event for one process; the answer is the engine's reply."""
+
+    __slots__ = ("event", "process_id")
+
+    def __init__(self, answer: Callable[[Any], None], process_id: int, event: AnyEvent) -> None:
+        super().__init__(answer)
+        self.process_id = process_id
+        self.event = event
+
+
+class ErrandAsk(Ask):
+    """Anything else that writes: the catalog, clients. Runs in a transaction of its own, so that it can only undo itself."""
+
+    __slots__ = ("errand",)
+
+    def __init__(self, answer: Callable[[Any], None], errand: Callable[[Turn, int], Any]) -> None:
+        super().__init__(answer)
+        self.errand = errand

@@ -1,0 +1,89 @@
+"""Time becoming events: due rows, ended leases. Only looks; the turn takes the rows in the transaction that acts."""
+
+from stepwell.engine.events import DeliveryExpired
+from stepwell.model.due import Due
+from stepwell.model.step import StepContext
+from stepwell.model.work import Claim
+from stepwell.store.port import Turn
+
+DUE_AT_ONCE = 500
+CLAIMS_AT_ONCE = 100
+NEVER = 1 << 62
+
+
+class Clockwork:
+    """Knows when the next row wants attention, so that an idle server asks the store nothing."""
+
+    def __init__(self, lease_ms: int, lease_max_ms: int, max_deliveries: int) -> None:
+        self._lease_ms = lease_ms
+        self._lease_max_ms = lease_max_ms
+        self._max_deliveries = max_deliveries
+        self._next_due = 0
+        self._next_claim = 0
+        self._alive: dict[tuple[str, str], int] = {}
+
+    def next_at(self) -> int:
+        """When to look again, epoch ms. 0 at first: whatever a restart finds is looked at once."""
+        return min(self._next_due, self._next_claim)
+
+    def note_due(self, at: int) -> None:
+        self._next_due = min(self._next_due, at)
+
+    def note_claim(self, deadline: int) -> None:
+        self._next_claim = min(self._next_claim, deadline)
+
+    def look_again(self) -> None:
+        """After a rollback nothing that was noted can be trusted."""
+        self._next_due = self._next_claim = 0
+
+    def sign_of_life(self, client: str, host: str, now: int) -> None:
+        self._alive[(client, host)] = now
+
+    def due(self, turn: Turn, now: int) -> list[Due]:
+        """Rows whose time has come and that still stand: taken, in this transaction."""
+        if now < self._next_due:
+            return []
+        rows = turn.due(now, DUE_AT_ONCE)
+        taken = turn.take_due(rows)
+        following = turn.next_due_at()
+        self._next_due = NEVER if following is None else following
+        return taken
+
+    def expired(self, turn: Turn, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
+        """Leases that have ended. A worker that shows signs of life keeps a step that has no clock of its own."""
+        if now < self._next_claim:
+            return []
+        events: list[tuple[StepContext, DeliveryExpired]] = []
+        for claim in turn.claims_due(now, CLAIMS_AT_ONCE):
+            events += self._look_at(turn, claim, now)
+        following = turn.next_claim_deadline()
+        self._next_claim = NEVER if following is None else following
+        return events
+
+    def _look_at(self, turn: Turn, claim: Claim, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
+        held = [step for step in turn.steps(claim.steps) if step.hand_out.claim == claim.id]
+        kept = [step for step in held if step.hand_out.deadline > now]
+        over = [step for step in held if step.hand_out.deadline <= now]
+        until = self._extended(claim, now)
+        if until:
+            spared = [step for step in over if not step.lease_ms]
+            turn.extend([(step.id, step.hand_out.token, until) for step in spared])
+            over = [step for step in over if step.lease_ms]
+        deadlines = [step.hand_out.deadline for step in kept] + (
+            [until] if until and len(held) > len(over) else []
+        )
+        if deadlines:
+            turn.postpone_claim(claim.id, min(deadlines))
+        else:
+            turn.drop_claims([claim.id])
+        return [
+            (s, DeliveryExpired(step_id=s.id, token=s.hand_out.token, max_deliveries=self._max_deliveries))
+            for s in over
+        ]
+
+    def _extended(self, claim: Claim, now: int) -> int:
+        """The new deadline when the claim's worker was heard of within the last lease; 0 when it was not."""
+        seen = self._alive.get((claim.client, claim.host), 0)
+        until = min(now + self._lease_ms, claim.created + self._lease_max_ms)
+        heard = seen > claim.created and now - seen < min(self._lease_ms, 60_000)
+        return until if heard and until > now else 0

@@ -1,0 +1,232 @@
+"""Folding: one process's events through the engine, its needs loaded in the same transaction."""
+
+from collections.abc import Iterable, Sequence
+
+from stepwell.definition.plan import Plan
+from stepwell.engine.decide import decide
+from stepwell.engine.effects import (
+    Decision,
+    Ids,
+    Key,
+    Needs,
+    OpenSteps,
+    PolicyById,
+    PolicyByName,
+    Reply,
+    Snapshot,
+    StepsById,
+    Write,
+)
+from stepwell.engine.events import AnyEvent
+from stepwell.model.codec import change
+from stepwell.model.definition import StepType
+from stepwell.model.due import Due, DueKind
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import HandOut, StepContext
+from stepwell.runtime.cache import ROW_BYTES
+from stepwell.runtime.lookups import Lookups
+from stepwell.store.port import BLOCK, Changes, SetAside, Turn
+
+MOST_ROUNDS = 8
+"""How often a decision may ask for more before it counts as a bug."""
+
+
+class TooManyRounds(AssertionError):
+    """The engine kept asking for rows. A bug: the event is set aside."""
+
+
+class Fold:
+    """One process in one turn: its snapshot moves on with every event, its changes add up."""
+
+    __slots__ = ("_fresh", "_lookups", "_turn", "added_bytes", "changed", "due", "ended", "executions", "is_new",
+                 "snapshot", "writes")  # fmt: skip
+
+    def __init__(self, turn: Turn, lookups: Lookups, snapshot: Snapshot) -> None:
+        self._turn = turn
+        self._lookups = lookups
+        self.snapshot = snapshot
+        self._fresh: set[int] = set()
+        self.is_new = snapshot.process is None
+        self.changed = False
+        self.ended = False
+        self.added_bytes = 0
+        self.writes: dict[int, Write] = {}
+        self.executions: list[Decision] = []
+        self.due: dict[tuple[int, int, DueKind], Due | None] = {}
+        # A policy's name may mean another version by now; the catalog's memory is cheap to ask.
+        snapshot.policies.clear()
+
+    # -- deciding
+
+    def take(self, event: AnyEvent, now: int) -> Reply:
+        """Decide one event and move the snapshot on. What the engine raises comes out of here, nothing changed."""
+        decision = self._decide(event, now)
+        if decision.process is not None:
+            self._apply(decision)
+        return decision.reply
+
+    def _decide(self, event: AnyEvent, now: int) -> Decision:
+        snapshot = self.snapshot
+        snapshot.open_steps = None
+        for _ in range(MOST_ROUNDS):
+            answer = decide(snapshot, event, now)
+            if isinstance(answer, Decision):
+                stale = self._stale(answer)
+                if not stale:
+                    return answer
+                self._refresh(stale)
+            else:
+                self._load(answer)
+        raise TooManyRounds(f"{type(event).__name__} asked for more than {MOST_ROUNDS} times")
+
+    def _stale(self, decision: Decision) -> list[int]:
+        """Polled steps that the decision would write although their hand-out was not read in this turn."""
+        return [
+            id
+            for id, (step, write) in decision.steps.items()
+            if write is not Write.NEW and id not in self._fresh and step.queue and id not in self.writes
+        ]
+
+    def _refresh(self, ids: Iterable[int]) -> None:
+        self.set_hand_outs({id: found[1] for id, found in self._turn.hand_outs(list(ids)).items()})
+
+    def set_hand_outs(self, fresh: dict[int, HandOut]) -> None:
+        """Take over what the queue columns say now; steps that this turn has changed already are ahead of them."""
+        steps = self.snapshot.steps
+        for id, hand_out in fresh.items():
+            self._fresh.add(id)
+            step = steps.get(id)
+            if step is not None and id not in self.writes and step.hand_out != hand_out:
+                steps[id] = change(step, hand_out=hand_out)
+
+    def _load(self, needs: Needs) -> None:
+        for key in needs.keys:
+            self._load_key(key)
+
+    def _load_key(self, key: Key) -> None:
+        snapshot = self.snapshot
+        match key:
+            case StepsById(ids):
+                self._add(self._turn.steps(ids))
+                for id in ids:
+                    snapshot.steps.setdefault(id, None)
+            case PolicyByName(namespace, name):
+                found = self._lookups.policy(self._turn, namespace, name)
+                snapshot.policies[key] = found
+                if found is not None:
+                    snapshot.policies[PolicyById(found.id)] = found
+            case PolicyById(id):
+                snapshot.policies[key] = self._turn.policy_by_id(id)
+            case OpenSteps(limit):
+                snapshot.open_steps = self._open_steps(limit)
+            case Ids(purpose, count):
+                snapshot.ids[purpose] = self._turn.reserve(-(-count // BLOCK))
+
+    def _add(self, steps: Sequence[StepContext]) -> None:
+        for step in steps:
+            self._fresh.add(step.id)
+            if self.snapshot.steps.get(step.id) is None:
+                self.snapshot.steps[step.id] = step
+                self.added_bytes += ROW_BYTES + len(step.input) + len(step.output)
+
+    def _open_steps(self, limit: int) -> tuple[int, ...]:
+        """Open steps as stored, and those that only this turn knows yet."""
+        process = self.snapshot.process
+        if process is None:
+            return ()
+        found: list[StepContext] = []
+        runs = [(process.id + 1, process.id + self.snapshot.plan.size - 1)]
+        runs += [(block.first, block.first + block.count - 1) for block in self._turn.blocks(process.id)]
+        for first, last in runs:
+            if len(found) < limit:
+                found += self._turn.step_range(first, last, limit - len(found), open_only=True)
+        self._add(found)
+        ids = {step.id for step in found}
+        ids |= {
+            id for id in self.writes if (step := self.snapshot.steps[id]) is not None and step.status.is_open
+        }
+        return tuple(sorted(ids))
+
+    # -- moving on
+
+    def _apply(self, decision: Decision) -> None:
+        snapshot = self.snapshot
+        snapshot.process = decision.process
+        snapshot.open_steps = None
+        snapshot.ids.clear()
+        self.changed = True
+        self.ended = self.ended or decision.ended
+        for id, (step, write) in decision.steps.items():
+            if write is Write.NEW:
+                step = self._queued(step)
+                self.added_bytes += ROW_BYTES + len(step.input)
+            self.added_bytes += len(step.output)
+            before = self.writes.get(id)
+            self.writes[id] = write if before is None else max(before, write)
+            snapshot.steps[id] = step
+        if decision.executions or decision.blocks:
+            self.executions.append(decision)
+        if decision.due:
+            self.due.update(decision.due)
+
+    def _queued(self, step: StepContext) -> StepContext:
+        plan = self.snapshot.plan
+        ref = str(step.path[0])
+        if plan.steps[ref].type is not StepType.WORKER:
+            return step
+        return change(step, queue=self._lookups.queue_of(self._turn, plan, ref))
+
+    def set_aside(self, event_text: bytes, error: str, now: int, changes: Changes) -> None:
+        """Keep an event that made the engine raise beside its process, and mark the process."""
+        process = self.snapshot.process
+        if process is None:
+            return
+        changes.set_aside.append(SetAside(process_id=process.id, event=event_text, error=error, created=now))
+        self.snapshot.process = change(process, marked=True, revision=process.revision + 1)
+        self.changed = True
+
+    def collect(self, changes: Changes) -> None:
+        """Add what this process has become to what the turn writes."""
+        process = self.snapshot.process
+        if not self.changed or process is None:
+            return
+        (changes.new_processes if self.is_new else changes.processes).append(process)
+        lists = (changes.steps, changes.withdrawn, changes.offered, changes.new_steps)
+        for id, write in self.writes.items():
+            step = self.snapshot.steps[id]
+            assert step is not None
+            lists[write].append(step)
+        for decision in self.executions:
+            changes.executions += decision.executions
+            changes.blocks += decision.blocks
+        for key, due in self.due.items():
+            if due is None:
+                changes.undue.append(key)
+            else:
+                changes.due.append(due)
+        if self.ended:
+            changes.ended.append(process.id)
+
+
+def new_snapshot(plan: Plan) -> Snapshot:
+    """A process that does not exist yet: everything about it is known."""
+    return Snapshot(plan=plan, process=None, steps={}, complete=True, policies={}, ids={}, memo={})
+
+
+def load_snapshot(turn: Turn, lookups: Lookups, process: ProcessContext) -> Snapshot:
+    """A process from its rows. A narrow one whole; of a wide one what is needed, when it is needed."""
+    plan = lookups.by_id(turn, process.definition_id)
+    snapshot = Snapshot(plan=plan, process=process, steps={}, policies={}, ids={}, memo={})
+    if plan.size <= BLOCK:
+        rows = turn.step_range(process.id + 1, process.id + plan.size - 1, plan.size)
+        snapshot.steps.update((step.id, step) for step in rows)
+        snapshot.complete = True
+    return snapshot
+
+
+def forget_iterations(snapshot: Snapshot, ids: Iterable[int]) -> None:
+    """Closed steps inside iterations are not kept: a wide process must not fill the memory."""
+    for id in ids:
+        step = snapshot.steps.get(id)
+        if step is not None and len(step.path) > 1 and not step.status.is_open:
+            del snapshot.steps[id]

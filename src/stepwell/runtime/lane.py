@@ -1,0 +1,188 @@
+"""A lane: the thread that runs turns, and its inbox.
+
+While a turn commits, asks gather; the next turn takes all of them. There is no linger timer: alone, an ask waits for one
+commit; in a crowd it shares one.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from stepwell.model.errors import Busy, StepwellError
+from stepwell.model.process import ProcessContext
+from stepwell.runtime.asks import Ask, ErrandAsk, ExchangeAsk
+from stepwell.runtime.clock import Clock
+from stepwell.runtime.dispatch import Waiting
+from stepwell.runtime.requests import Exchanged
+from stepwell.runtime.turn import Node, OneTurn, RuntimeSettings
+from stepwell.store.port import Store
+
+MOST_AT_ONCE = 1_000
+"""Asks that one turn takes at the most."""
+LONGEST_SLEEP_S = 5.0
+"""Rows may be written by others (another node, a command at rest): look at least this often."""
+
+log = logging.getLogger("stepwell.lane")
+
+Answer = tuple[Ask, Any]
+
+
+class Lane:
+    """Turns over one store, one after the other. `run_turn` is what the simulation calls, without any thread."""
+
+    def __init__(self, store: Store, clock: Clock, settings: RuntimeSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self.node = Node(settings)
+
+    def next_at(self) -> int:
+        """When a turn is due even if nobody asks, epoch ms."""
+        return self.node.next_at()
+
+    def run_turn(self, asks: Sequence[Ask]) -> tuple[list[Answer], list[ProcessContext]]:
+        """One turn: the answers to give now, and the processes that ended. Everything said in them is committed."""
+        answers: list[Answer] = []
+        ended: list[ProcessContext] = []
+        together = []
+        for ask in asks:
+            if isinstance(ask, ErrandAsk):
+                answers.append((ask, self._run_errand(ask)))
+            else:
+                together.append(ask)
+        if together or self.node.clockwork.next_at() <= self._clock.now():
+            self._run_together(together, answers, ended)
+        self._answer_polls(answers)
+        return answers, ended
+
+    def _run_errand(self, ask: ErrandAsk) -> Any:
+        self.node.lookups.forget_names()
+        try:
+            with self._store.turn() as turn:
+                return ask.errand(turn, self._clock.now())
+        except Exception as error:
+            if not isinstance(error, StepwellError):
+                log.exception("an errand failed")
+            return error
+
+    def _run_together(self, asks: Sequence[Ask], answers: list[Answer], ended: list[ProcessContext]) -> None:
+        one: OneTurn | None = None
+        try:
+            with self._store.turn() as turn:
+                one = OneTurn(self.node, turn, asks, self._clock.now())
+                one.run()
+        except Exception as error:
+            self._rolled_back(asks, error, answers)
+            return
+        one.committed()
+        answers += one.answers
+        ended += one.ended
+
+    def _rolled_back(self, asks: Sequence[Ask], error: Exception, answers: list[Answer]) -> None:
+        if not isinstance(error, Busy):
+            log.exception("a turn was rolled back")
+        self.node.forget()
+        told = error if isinstance(error, Busy) else Busy("nothing was committed; try again")
+        polls = self.node.dispatch.drop({id(ask) for ask in asks})
+        answers += [(waiting.ask, told) for waiting in polls]
+        dropped = {id(waiting.ask) for waiting in polls}
+        answers += [(ask, told) for ask in asks if id(ask) not in dropped]
+
+    def _answer_polls(self, answers: list[Answer]) -> None:
+        finished = self.node.dispatch.finished(self._clock.now())
+        lost = [waiting for waiting in finished if waiting.gone and waiting.steps]
+        if lost:
+            self._release(lost)
+        for waiting in finished:
+            answers.append((waiting.ask, _exchanged(waiting)))
+
+    def _release(self, lost: Sequence[Waiting]) -> None:
+        """What was claimed for somebody who hung up meanwhile goes back to its queue."""
+        with self._store.turn() as turn:
+            for waiting in lost:
+                turn.release([(s.id, s.hand_out.token, s.hand_out.polled) for s in waiting.steps])
+                turn.drop_claims([waiting.claim])
+                for step in waiting.steps:
+                    self.node.dispatch.left_in_queue(step.queue)
+
+    def drain(self) -> list[Answer]:
+        """The server stops: every held poll is answered empty."""
+        return [(waiting.ask, _exchanged(waiting)) for waiting in self.node.dispatch.drain()]
+
+
+def _exchanged(waiting: Waiting) -> Exchanged:
+    ask = waiting.ask
+    return Exchanged(
+        outcomes=ask.outcomes, extended=ask.extended, work=[] if waiting.gone else waiting.requests
+    )
+
+
+class LaneThread(threading.Thread):
+    """Runs a lane until it is stopped. `deliver` gets what each turn answered, on this thread."""
+
+    def __init__(
+        self, lane: Lane, clock: Clock, deliver: Callable[[list[Answer], list[ProcessContext]], None]
+    ) -> None:
+        super().__init__(name="stepwell-lane", daemon=True)
+        self._lane = lane
+        self._clock = clock
+        self._deliver = deliver
+        self._inbox: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
+        self._stopping = False
+
+    def put(self, ask: Ask) -> None:
+        self._inbox.put(ask)
+
+    def stop(self) -> None:
+        """Finish what waits, answer held polls, end."""
+        self._stopping = True
+        self._inbox.put(None)
+
+    def wake(self) -> None:
+        """Look at the held polls again: one of them may have hung up."""
+        self._inbox.put(None)
+
+    def run(self) -> None:
+        while True:
+            asks = self._take()
+            if asks or not self._stopping:
+                self._turn(asks)
+            if self._stopping and self._inbox.empty():
+                self._deliver(self._lane.drain(), [])
+                return
+
+    def _turn(self, asks: list[Ask]) -> None:
+        try:
+            answers, ended = self._lane.run_turn(asks)
+        except Exception:
+            log.exception("a turn failed outside of its transaction")
+            answers, ended = [(ask, Busy("try again")) for ask in asks], []
+        if answers or ended:
+            self._deliver(answers, ended)
+
+    def _take(self) -> list[Ask]:
+        """Everything that waits now; wait for the first, at most until a clock wants a turn."""
+        asks: list[Ask] = []
+        try:
+            first = self._inbox.get(timeout=self._patience())
+            while True:
+                if first is not None:
+                    asks.append(first)
+                if len(asks) >= MOST_AT_ONCE:
+                    return asks
+                first = self._inbox.get_nowait()
+        except queue.Empty:
+            return asks
+
+    def _patience(self) -> float:
+        if self._stopping:
+            return 0.0
+        return min(max((self._lane.next_at() - self._clock.now()) / 1000, 0.0), LONGEST_SLEEP_S)
+
+
+def answer_of(ask: Ask, value: Any) -> Any:
+    """An exchange without a poll is answered by what the turn wrote beside it."""
+    if isinstance(value, ExchangeAsk):
+        return Exchanged(outcomes=value.outcomes, extended=value.extended, work=[])
+    return value

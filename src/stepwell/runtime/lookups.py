@@ -1,0 +1,81 @@
+"""What a lane looks up again and again: plans, queue numbers, error policies. By id for ever, by name until a write."""
+
+from stepwell.definition.compile import build_plan
+from stepwell.definition.plan import Plan
+from stepwell.model.codec import decode_as
+from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.errors import NotFound
+from stepwell.model.work import QueueName
+from stepwell.store.port import Turn
+
+
+class Lookups:
+    """Belongs to the lane. A stored definition never changes, so a plan never grows old; names do."""
+
+    def __init__(self) -> None:
+        self._plans: dict[int, Plan] = {}
+        self._found: dict[tuple[str, str, int | None], Plan] = {}
+        self._step_queues: dict[tuple[int, str], int] = {}
+        self._queues: dict[QueueName, int] = {}
+        self._queue_names: dict[int, QueueName] = {}
+        self._policies: dict[tuple[str, str], ErrorPolicy | None] = {}
+
+    def by_id(self, turn: Turn, id: int) -> Plan:
+        plan = self._plans.get(id)
+        if plan is None:
+            stored = turn.definition(id)
+            if stored is None:
+                raise NotFound(f"no stored definition {id}")
+            plan = self.keep(id, stored.content)
+        return plan
+
+    def keep(self, id: int, content: bytes) -> Plan:
+        plan = self._plans[id] = build_plan(id, decode_as(content, ProcessDefinition))
+        return plan
+
+    def find(self, turn: Turn, namespace: str, name: str, version: int | None) -> Plan:
+        """The plan of that version, or of the newest. Raises NotFound."""
+        key = (namespace, name, version)
+        plan = self._found.get(key)
+        if plan is None:
+            stored = turn.find_definition(namespace, name, version)
+            if stored is None:
+                which = "" if version is None else f" version {version}"
+                raise NotFound(f"no process definition {namespace}/{name}{which}")
+            plan = self._found[key] = self._plans.get(stored.id) or self.keep(stored.id, stored.content)
+        return plan
+
+    def forget_names(self) -> None:
+        """The catalog was written: what was found by name must be looked up again."""
+        self._found.clear()
+        self._policies.clear()
+
+    def policy(self, turn: Turn, namespace: str, name: str) -> ErrorPolicy | None:
+        """The newest policy of that name, in the namespace or else in the default one."""
+        key = (namespace, name)
+        if key not in self._policies:
+            found = turn.policy(namespace, name) or turn.policy(DEFAULT_NAMESPACE, name)
+            self._policies[key] = found
+        return self._policies[key]
+
+    def queue_of(self, turn: Turn, plan: Plan, ref: str) -> int:
+        """The number of the queue that the workers of a step poll."""
+        key = (plan.id, ref)
+        number = self._step_queues.get(key)
+        if number is None:
+            step = plan.steps[ref]
+            name = QueueName(step.definition.namespace, step.type.value, step.definition.name)
+            number = self._step_queues[key] = self.queue(turn, name)
+        return number
+
+    def queue(self, turn: Turn, name: QueueName) -> int:
+        number = self._queues.get(name)
+        if number is None:
+            number = self._queues[name] = turn.queue(name)
+            self._queue_names[number] = name
+        return number
+
+    def queue_name(self, number: int) -> QueueName:
+        """Of a queue that `queue` has answered before."""
+        return self._queue_names[number]

@@ -1,0 +1,186 @@
+"""The asynchronous skin: what the server talks to. Puts asks into the lane and waits for their answers."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from stepwell.definition.compile import build_plan
+from stepwell.definition.plan import Plan
+from stepwell.engine.events import AnyEvent, ResumeRequested, ReviewRequested, TerminateRequested
+from stepwell.model.codec import decode_as
+from stepwell.model.definition import ProcessDefinition
+from stepwell.model.errors import NotFound, StepwellError
+from stepwell.model.process import ProcessContext
+from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
+from stepwell.runtime.clock import Clock, WallClock
+from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.requests import Exchange, Exchanged, Operated, Operation, StartRequest
+from stepwell.runtime.turn import RuntimeSettings as RuntimeSettings
+from stepwell.store.port import Reads, Store, Turn
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """One node over one store. All methods belong to one event loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock | None = None,
+        node: str = "node",
+        settings: RuntimeSettings | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock or WallClock()
+        self.node = node
+        self._lane = Lane(store, self.clock, settings or RuntimeSettings())
+        self._thread = LaneThread(self._lane, self.clock, self._deliver)
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
+        self._plans: dict[int, Plan] = {}
+        self._enders: dict[int, list[asyncio.Future[ProcessContext]]] = {}
+
+    async def start_up(self) -> None:
+        """Start the lane. Belongs to the running loop from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def stop(self, drain_s: float = 5.0) -> None:
+        """Answer what waits, stop the lane. The store stays open."""
+        self._thread.stop()
+        await self._loop.run_in_executor(None, self._thread.join, drain_s)
+        for futures in self._enders.values():
+            for future in futures:
+                future.cancel()
+        self._readers.shutdown(wait=False)
+
+    # -- processes
+
+    async def start(self, request: StartRequest) -> ProcessContext:
+        """Durable when it answers. Raises NotFound for an unknown definition."""
+        started: ProcessContext = await self._ask(lambda answer: StartAsk(answer, request))
+        return started
+
+    async def rerun(
+        self, process_id: int, version: int | None = None, created_by: str = ""
+    ) -> ProcessContext:
+        """A new process like that one. Raises NotFound."""
+        started: ProcessContext = await self._ask(
+            lambda answer: StartAsk(answer, None, process_id, version, created_by)
+        )
+        return started
+
+    async def operate(
+        self, operation: Operation, process_ids: Sequence[int], reason: str = ""
+    ) -> list[Operated]:
+        """The same operation on each process; one answer for each, in order."""
+        return list(await asyncio.gather(*(self._operate(operation, id, reason) for id in process_ids)))
+
+    async def _operate(self, operation: Operation, process_id: int, reason: str) -> Operated:
+        event = _event_of(operation, reason)
+        try:
+            await self._ask(lambda answer: EventAsk(answer, process_id, event))
+        except StepwellError as error:
+            return Operated(process_id=process_id, error=error.message, code=error.code)
+        return Operated(process_id=process_id)
+
+    async def ended(self, process_id: int, timeout_ms: int) -> ProcessContext:
+        """Wait until the process is not RUNNING, or until the time is over: the process as it is then. NotFound."""
+        future: asyncio.Future[ProcessContext] = self._loop.create_future()
+        # Listen first, look then: an end between the two is heard.
+        self._enders.setdefault(process_id, []).append(future)
+        try:
+            process = await self._process(process_id)
+            if not process.status.is_open:
+                return process
+            try:
+                return await asyncio.wait_for(future, timeout_ms / 1000)
+            except TimeoutError:
+                return await self._process(process_id)
+        finally:
+            listeners = self._enders.get(process_id, [])
+            if future in listeners:
+                listeners.remove(future)
+            if not listeners:
+                self._enders.pop(process_id, None)
+
+    async def _process(self, process_id: int) -> ProcessContext:
+        process = await self.read(lambda reads: reads.process(process_id))
+        if process is None:
+            raise NotFound(f"no process {process_id}")
+        return process
+
+    # -- workers
+
+    async def exchange(self, exchange: Exchange, gone: Gone | None = None) -> Exchanged:
+        """Results, extensions and the next poll, in any combination."""
+        listening = gone or Gone()
+        exchanged: Exchanged = await self._ask(lambda answer: ExchangeAsk(answer, exchange, listening))
+        return exchanged
+
+    def hung_up(self) -> None:
+        """A client of a held poll is gone (its `Gone` says so): look at the held polls now."""
+        self._thread.wake()
+
+    # -- everything else
+
+    async def write(self, errand: Callable[[Turn, int], T]) -> T:
+        """Run `errand(turn, now)` in a transaction of its own; what it raises comes back here."""
+        result: T = await self._ask(lambda answer: ErrandAsk(answer, errand))
+        return result
+
+    async def read(self, query: Callable[[Reads], T]) -> T:
+        """Run a query over committed rows beside the loop."""
+        return await self._loop.run_in_executor(self._readers, query, self.store.reads)
+
+    async def plan(self, definition_id: int) -> Plan:
+        """The plan of a stored definition. Raises NotFound."""
+        plan = self._plans.get(definition_id)
+        if plan is None:
+            stored = await self.read(lambda reads: reads.definition(definition_id))
+            if stored is None:
+                raise NotFound(f"no stored definition {definition_id}")
+            plan = self._plans[definition_id] = build_plan(
+                stored.id, decode_as(stored.content, ProcessDefinition)
+            )
+        return plan
+
+    # -- the lane
+
+    async def _ask(self, make: Callable[[Callable[[Any], None]], Ask]) -> Any:
+        future: asyncio.Future[Any] = self._loop.create_future()
+
+        def answer(value: Any) -> None:
+            if future.cancelled():
+                return
+            if isinstance(value, Exception):
+                future.set_exception(value)
+            else:
+                future.set_result(value)
+
+        self._thread.put(make(answer))
+        return await future
+
+    def _deliver(self, answers: list[Answer], ended: list[ProcessContext]) -> None:
+        """On the lane's thread: one call into the loop for everything a turn has to say."""
+        self._loop.call_soon_threadsafe(self._say, answers, ended)
+
+    def _say(self, answers: list[Answer], ended: list[ProcessContext]) -> None:
+        for ask, value in answers:
+            ask.answer(answer_of(ask, value))
+        for process in ended:
+            for future in self._enders.pop(process.id, ()):
+                if not future.done():
+                    future.set_result(process)
+
+
+def _event_of(operation: Operation, reason: str) -> AnyEvent:
+    match operation:
+        case Operation.TERMINATE:
+            return TerminateRequested(reason=reason)
+        case Operation.RESUME:
+            return ResumeRequested()
+        case Operation.REVIEW:
+            return ReviewRequested(reason=reason)

@@ -1,0 +1,441 @@
+"""The turn: everything that waits is weighed, written in one stroke, and only then answered.
+
+    look at clocks → load with locks → fold each process through the engine → hand out → save → (commit)
+
+A turn is synchronous and belongs to one thread. `Node` is what a lane remembers between turns; nothing in it is needed
+for correctness, a crash loses nothing of worth.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from stepwell.definition.plan import Plan
+from stepwell.engine.effects import Refusal, Reply, Write
+from stepwell.engine.events import AnyEvent, ProcessStarted, StepReported, TimerFired
+from stepwell.engine.hooks import StartBody
+from stepwell.engine.process import CLOSING
+from stepwell.model.codec import Json, Record, decode_as, encode, members, raw
+from stepwell.model.due import Due, DueKind
+from stepwell.model.errors import Conflict, NotFound, StepwellError
+from stepwell.model.process import ProcessContext, TriggerType
+from stepwell.model.step import HandOut
+from stepwell.model.work import Acceptance
+from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
+from stepwell.runtime.cache import SnapshotCache
+from stepwell.runtime.clockwork import Clockwork
+from stepwell.runtime.dispatch import Dispatch, Waiting, work_request
+from stepwell.runtime.fold import Fold, forget_iterations, load_snapshot, new_snapshot
+from stepwell.runtime.lookups import Lookups
+from stepwell.runtime.requests import Poll, StartRequest
+from stepwell.store.port import BLOCK, Changes, SetAside, Turn
+
+OnReply = Callable[[Reply | Exception], None]
+
+
+class RuntimeSettings(Record, frozen=True, kw_only=True):
+    """Bounds of the runtime; times in milliseconds."""
+
+    lease_ms: int = 600_000
+    """How long a worker may hold a step without a clock of its own."""
+    lease_max_ms: int = 3_600_000
+    """How long signs of life may stretch that."""
+    max_deliveries: int = 10
+    """Hand-outs in a row without any report before the step fails."""
+    cache_bytes: int = 256 * 1024 * 1024
+
+
+class Node:
+    """What a lane keeps in memory between its turns."""
+
+    def __init__(self, settings: RuntimeSettings) -> None:
+        self.settings = settings
+        self.cache = SnapshotCache(settings.cache_bytes)
+        self.lookups = Lookups()
+        self.dispatch = Dispatch(settings.lease_ms)
+        self.clockwork = Clockwork(settings.lease_ms, settings.lease_max_ms, settings.max_deliveries)
+
+    def next_at(self) -> int:
+        """When a turn is due even if nobody asks, epoch ms."""
+        until = self.dispatch.next_until()
+        at = self.clockwork.next_at()
+        return at if until is None else min(at, until)
+
+    def forget(self) -> None:
+        """A turn was rolled back: memory may be ahead of the store, so none of it is kept."""
+        self.cache.clear()
+        self.lookups = Lookups()
+        self.dispatch.forget()
+        self.clockwork.look_again()
+
+
+class OneTurn:
+    """One turn in the making: `run` inside the transaction, then `committed` or nothing."""
+
+    def __init__(self, node: Node, turn: Turn, asks: Sequence[Ask], now: int) -> None:
+        self._node = node
+        self._turn = turn
+        self._now = now
+        self._asks = asks
+        self._folds: dict[int, Fold] = {}
+        self._events: dict[int, list[tuple[AnyEvent, OnReply]]] = {}
+        self._changes = new_changes()
+        self._hand_outs: dict[int, HandOut] = {}
+        self._done_claims: list[int] = []
+        self.answers: list[tuple[Ask, Any]] = []
+        """Everything but held polls: (ask, value or exception), to be given after the commit."""
+
+    def run(self) -> None:
+        polls = self._take_reports()
+        self._take_operations()
+        self._take_timers()
+        self._load()
+        for ask in self._asks:
+            if isinstance(ask, StartAsk):
+                self._start_asked(ask)
+        for process_id, events in self._events.items():
+            for event, on_reply in events:
+                self._fold_event(process_id, event, on_reply)
+        for ask, poll in polls:
+            self._wait(ask, poll)
+        self._save()
+        self._hand_out()
+
+    @property
+    def ended(self) -> list[ProcessContext]:
+        """Processes that ended in this turn."""
+        return [
+            f.snapshot.process for f in self._folds.values() if f.ended and f.snapshot.process is not None
+        ]
+
+    def committed(self) -> None:
+        """Keep what is worth keeping. Called after the commit, never after a rollback."""
+        for process_id, fold in self._folds.items():
+            process = fold.snapshot.process
+            if process is None or not process.status.is_open:
+                self._node.cache.drop(process_id)
+            else:
+                forget_iterations(fold.snapshot, fold.writes)
+                self._node.cache.put(fold.snapshot, fold.added_bytes)
+
+    # -- what is in the inbox
+
+    def _take_reports(self) -> list[tuple[ExchangeAsk, Poll]]:
+        exchanges = [ask for ask in self._asks if isinstance(ask, ExchangeAsk)]
+        ids = {result.step_id for ask in exchanges for result in ask.exchange.results}
+        if ids:
+            self._read_hand_outs(ids, exchanges)
+        polls = []
+        for ask in exchanges:
+            self._extend(ask)
+            poll = ask.exchange.poll
+            if poll is None:
+                self.answers.append((ask, ask))
+            else:
+                self._node.clockwork.sign_of_life(poll.client, poll.host, self._now)
+                polls.append((ask, poll))
+        return polls
+
+    def _read_hand_outs(self, ids: Iterable[int], exchanges: Iterable[ExchangeAsk]) -> None:
+        found = self._turn.hand_outs(list(ids))
+        for ask in exchanges:
+            for index, result in enumerate(ask.exchange.results):
+                known = found.get(result.step_id)
+                if known is None:
+                    continue
+                process_id, hand_out = known
+                self._hand_outs[result.step_id] = hand_out
+                event = StepReported(
+                    step_id=result.step_id,
+                    token=result.token,
+                    status=result.status,
+                    output=result.output,
+                    reschedule_ms=result.reschedule_ms,
+                )
+                self._event(process_id, event, self._report_answer(ask, index, hand_out))
+
+    def _report_answer(self, ask: ExchangeAsk, index: int, hand_out: HandOut) -> OnReply:
+        def on_reply(reply: Reply | Exception) -> None:
+            if isinstance(reply, Acceptance):
+                ask.outcomes[index] = reply
+                if reply is Acceptance.ACCEPTED and hand_out.claim is not None:
+                    self._done_claims.append(hand_out.claim)
+            else:
+                ask.outcomes[index] = Acceptance.SET_ASIDE
+
+        return on_reply
+
+    def _extend(self, ask: ExchangeAsk) -> None:
+        extensions = ask.exchange.extensions
+        if extensions:
+            lease = self._node.settings.lease_ms
+            asked = [(e.step_id, e.token, self._now + (e.lease_ms or lease)) for e in extensions]
+            ask.extended = self._turn.extend(asked)
+
+    def _take_operations(self) -> None:
+        for ask in self._asks:
+            if isinstance(ask, EventAsk):
+                self._event(ask.process_id, ask.event, self._operation_answer(ask))
+
+    def _operation_answer(self, ask: EventAsk) -> OnReply:
+        def on_reply(reply: Reply | Exception) -> None:
+            if isinstance(reply, Refusal):
+                self.answers.append((ask, Conflict(reply.message, code=reply.code)))
+            else:
+                self.answers.append((ask, reply))
+
+        return on_reply
+
+    def _take_timers(self) -> None:
+        clockwork = self._node.clockwork
+        for due in clockwork.due(self._turn, self._now):
+            if due.kind is DueKind.START_PROCESS:
+                self._start_due(due)
+            else:
+                event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
+                self._event(due.process_id, event, _unheard)
+        for step, expired in clockwork.expired(self._turn, self._now):
+            self._hand_outs[step.id] = step.hand_out
+            self._event(step.process_id, expired, _unheard)
+
+    def _event(self, process_id: int, event: AnyEvent, on_reply: OnReply) -> None:
+        self._events.setdefault(process_id, []).append((event, on_reply))
+
+    # -- processes
+
+    def _load(self) -> None:
+        """Lock what the events name, in id order; take it from memory where that is still right."""
+        revisions = self._turn.lock(sorted(self._events))
+        missing = []
+        for process_id, revision in revisions.items():
+            snapshot = self._node.cache.get(process_id, revision)
+            if snapshot is None:
+                missing.append(process_id)
+            else:
+                self._folds[process_id] = Fold(self._turn, self._node.lookups, snapshot)
+        for process in self._turn.processes(missing) if missing else ():
+            snapshot = load_snapshot(self._turn, self._node.lookups, process)
+            self._folds[process.id] = Fold(self._turn, self._node.lookups, snapshot)
+        for process_id, events in self._events.items():
+            fold = self._folds.get(process_id)
+            if fold is not None:
+                named = {event.step_id for event, _ in events if isinstance(event, StepReported)}
+                fold.set_hand_outs({id: self._hand_outs[id] for id in named})
+
+    def _fold_event(self, process_id: int, event: AnyEvent, on_reply: OnReply) -> None:
+        fold = self._folds.get(process_id)
+        if fold is None:
+            on_reply(NotFound(f"no process {process_id}"))
+            return
+        try:
+            on_reply(fold.take(event, self._now))
+        except Exception as error:
+            # A bug of ours must cost one event of one process, not the turn: it is kept, with what it says.
+            fold.set_aside(encode(event), f"{type(error).__name__}: {error}", self._now, self._changes)
+            on_reply(StepwellError("this event was set aside; see `stepwell doctor`", code="SET_ASIDE"))
+
+    # -- starts
+
+    def _start_asked(self, ask: StartAsk) -> None:
+        try:
+            if ask.request is not None:
+                process = self._start(ask.request, None, None)
+            else:
+                process = self._rerun(ask)
+        except StepwellError as error:
+            self.answers.append((ask, error))
+        else:
+            self.answers.append((ask, process))
+
+    def _rerun(self, ask: StartAsk) -> ProcessContext:
+        found = self._turn.processes([ask.rerun_of])
+        if not found:
+            raise NotFound(f"no process {ask.rerun_of}")
+        old = found[0]
+        lookups = self._node.lookups
+        if ask.version is None:
+            plan = lookups.by_id(self._turn, old.definition_id)
+        else:
+            plan = lookups.find(self._turn, old.namespace, old.name, ask.version)
+        request = StartRequest(
+            namespace=old.namespace,
+            name=old.name,
+            input=old.input,
+            request_id=old.request_id,
+            correlation_id=old.correlation_id,
+            priority=old.priority,
+            trigger=old.trigger,
+            created_by=ask.created_by,
+        )
+        return self._start(request, plan, old.id)
+
+    def _start_due(self, due: Due) -> None:
+        """A hook's or a policy's process. What cannot be started is set aside beside the process that asked."""
+        body = decode_as(due.body, StartBody)
+        wish = body.request
+        request = StartRequest(
+            namespace=wish.namespace or "default",
+            name=wish.name,
+            version=wish.version,
+            input=encode(wish.input),
+            request_id=wish.request_id,
+            correlation_id=wish.correlation_id,
+            priority=wish.priority,
+            trigger=TriggerType.STEP,
+            created_by="stepwell",
+        )
+        try:
+            self._start(request, None, None)
+        except StepwellError as error:
+            self._changes.set_aside.append(
+                SetAside(process_id=body.source_id, event=due.body, error=error.message, created=self._now)
+            )
+
+    def _start(self, request: StartRequest, plan: Plan | None, rerun_of: int | None) -> ProcessContext:
+        """Raises NotFound for an unknown definition, StepwellError when the engine raised."""
+        lookups = self._node.lookups
+        if plan is None:
+            plan = lookups.find(self._turn, request.namespace, request.name, request.version)
+        definition = plan.definition
+        fold = Fold(self._turn, lookups, new_snapshot(plan))
+        event = ProcessStarted(
+            process_id=self._turn.reserve(-(-plan.size // BLOCK)),
+            namespace=definition.namespace,
+            name=definition.name,
+            version=definition.version or 1,
+            definition_id=plan.id,
+            type=definition.type,
+            trigger=request.trigger,
+            input=_with_defaults(request.input, definition.default_input),
+            request_id=request.request_id,
+            correlation_id=request.correlation_id,
+            priority=request.priority,
+            created_by=request.created_by,
+            tags=definition.tags,
+            rerun_of=rerun_of,
+        )
+        try:
+            fold.take(event, self._now)
+        except StepwellError:
+            raise
+        except Exception as error:
+            raise StepwellError(f"the start could not be decided: {error}", code="INTERNAL") from error
+        process = fold.snapshot.process
+        assert process is not None
+        self._folds[process.id] = fold
+        return process
+
+    # -- polls, saving, handing out
+
+    def _wait(self, ask: ExchangeAsk, poll: Poll) -> None:
+        lookups = self._node.lookups
+        rooms = {lookups.queue(self._turn, name): size for name, size in poll.queues if size > 0}
+        waiting = Waiting(ask, rooms, self._now + poll.wait_ms)
+        self._node.dispatch.add(waiting)
+        if poll.poll_id is not None:
+            self._give_again(waiting, poll.client, poll.poll_id)
+
+    def _give_again(self, waiting: Waiting, client: str, poll_id: str) -> None:
+        """The answer to this poll was lost: what it got and still holds is its answer again."""
+        claim = self._turn.claim_of_poll(client, poll_id)
+        if claim is None:
+            return
+        held = [step for step in self._turn.steps(claim.steps) if step.hand_out.claim == claim.id]
+        waiting.repeat(held)
+
+    def _save(self) -> None:
+        dispatch, changes = self._node.dispatch, self._changes
+        for fold in self._folds.values():
+            self._stick_new(fold)
+            fold.collect(changes)
+            process = fold.snapshot.process
+            if process is not None and fold.ended:
+                self._note_closing(fold, process.id)
+        for step in changes.offered:
+            if step.hand_out.ready is not None:
+                dispatch.left_in_queue(step.queue)
+        for due in changes.due:
+            self._node.clockwork.note_due(due.at)
+        voided = self._turn.save(changes)
+        assert not voided, f"a one-writer store refused tokens of {voided}"
+
+    def _stick_new(self, fold: Fold) -> None:
+        steps = fold.snapshot.steps
+        for id, write in fold.writes.items():
+            if write is Write.NEW:
+                step = steps[id]
+                if step is not None and step.hand_out.ready is not None:
+                    steps[id] = self._node.dispatch.stick(step, self._turn, self._now)
+
+    def _note_closing(self, fold: Fold, process_id: int) -> None:
+        going_on = fold.due.get((process_id, 0, DueKind.GO_ON))
+        if going_on is not None and going_on.body == CLOSING:
+            self._node.dispatch.closing.add(process_id)
+        else:
+            self._node.dispatch.closing.discard(process_id)
+
+    def _hand_out(self) -> None:
+        dispatch = self._node.dispatch
+        dispatch.claim(self._turn, self._now)
+        served = dispatch.served()
+        if served:
+            self._name(served)
+            earliest = dispatch.save_claims(self._turn, self._now)
+            if earliest is not None:
+                self._node.clockwork.note_claim(earliest)
+        done = dispatch.reported(self._done_claims)
+        if done:
+            self._turn.drop_claims(done)
+
+    def _name(self, served: Sequence[Waiting]) -> None:
+        """Say what was handed out in the words of the wire; a step's plan tells whether it is optional."""
+        lookups = self._node.lookups
+        plans = self._plans_of(
+            {step.process_id for waiting in served for step in (*waiting.again, *waiting.steps)}
+        )
+        for waiting in served:
+            for step in (*waiting.again, *waiting.steps):
+                optional = plans[step.process_id].steps[str(step.path[0])].optional
+                waiting.requests.append(work_request(step, lookups.queue_name(step.queue), optional))
+
+    def _plans_of(self, process_ids: Iterable[int]) -> dict[int, Plan]:
+        plans: dict[int, Plan] = {}
+        unknown = []
+        for id in process_ids:
+            fold = self._folds.get(id)
+            snapshot = fold.snapshot if fold is not None else self._node.cache.peek(id)
+            if snapshot is None:
+                unknown.append(id)
+            else:
+                plans[id] = snapshot.plan
+        for process in self._turn.processes(unknown) if unknown else ():
+            plans[process.id] = self._node.lookups.by_id(self._turn, process.definition_id)
+        return plans
+
+
+def _unheard(reply: Reply | Exception) -> None:
+    """Nobody waits for what became of a timer."""
+
+
+def _with_defaults(given: Json, defaults: dict[str, Any]) -> Json:
+    """The caller's input over the definition's `defaultInput`, member by member."""
+    if not defaults:
+        return given
+    return encode({**{key: raw(encode(value)) for key, value in defaults.items()}, **members(given)})
+
+
+def new_changes() -> Changes:
+    return Changes(
+        new_processes=[],
+        processes=[],
+        new_steps=[],
+        steps=[],
+        withdrawn=[],
+        offered=[],
+        inputs=[],
+        executions=[],
+        blocks=[],
+        due=[],
+        undue=[],
+        ended=[],
+        set_aside=[],
+    )

@@ -1,0 +1,248 @@
+"""The port: what every store promises.
+
+A store is used from two sides. The *turn* is the only writer: one short transaction that loads with locks, saves
+what was decided and hands out work. *Reads* serve people and lists: committed rows only, never inside a turn, callable
+from any thread.
+
+Lock order inside a turn, everywhere: process rows by ascending id, then step rows by id, then own rows of
+`execution`, `due`, `claim`. Claims and releases wait for nothing. Errors of drivers become `Busy` (nothing was
+committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from stepwell.model.client import ClientApplication
+from stepwell.model.codec import Json, Record
+from stepwell.model.definition import StoredDefinition
+from stepwell.model.due import Due, DueKind
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.namespace import Namespace
+from stepwell.model.process import Block, ProcessContext
+from stepwell.model.search import ProcessSearch
+from stepwell.model.step import HandOut, StepContext, StepExecution
+from stepwell.model.work import Claim, QueueName
+
+BLOCK = 64
+"""Ids are reserved in blocks of this many; a process's id is the first of its first block."""
+
+
+class SetAside(Record, frozen=True, kw_only=True):
+    """An event that made the engine raise, kept beside its process until somebody looks."""
+
+    id: int = 0
+    process_id: int
+    event: Json
+    error: str
+    created: int
+
+
+class Changes(Record, kw_only=True):
+    """Everything that one turn writes about processes. Rows are whole records; lists may be empty.
+
+    A step's two halves are written apart. `steps`, `withdrawn` and `offered` are disjoint lists, and all three write
+    the engine's half (status, output, execution, timers …). Of the hand-out, `steps` touches nothing, `withdrawn` also
+    clears `ready`, `claim` and `deadline`, `offered` also writes it whole. All three apply only where the row's token
+    is the record's `hand_out.token`; `input` is written by `new_steps`, `new_processes` and `inputs` only.
+    """
+
+    new_processes: list[ProcessContext] = []
+    processes: list[ProcessContext] = []
+    """Updates: every column but id, definition, input and created."""
+    new_steps: list[StepContext] = []
+    steps: list[StepContext] = []
+    withdrawn: list[StepContext] = []
+    offered: list[StepContext] = []
+    inputs: list[StepContext] = []
+    """Steps whose input is replaced (an operator edited it, or a new execution resolved it again)."""
+    executions: list[StepExecution] = []
+    blocks: list[Block] = []
+    due: list[Due] = []
+    """Inserted, or replacing the row of the same (process, step, kind). Written after `undue` and `ended`."""
+    undue: list[tuple[int, int, DueKind]] = []
+    ended: list[int] = []
+    """Processes that ended: all their due rows go (START_PROCESS rows belong to another id and stay)."""
+    set_aside: list[SetAside] = []
+
+
+class Turn(Protocol):
+    """One transaction of the only writer. Used by one thread."""
+
+    # -- processes and steps: what decisions load and save
+
+    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained."""
+
+    def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
+        """In id order; unknown ids are left out. The same holds for all loads by id."""
+
+    def steps(self, ids: Sequence[int]) -> list[StepContext]: ...
+
+    def step_range(self, first: int, last: int, limit: int, open_only: bool = False) -> list[StepContext]:
+        """Steps with first <= id <= last in id order, at most `limit`."""
+
+    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
+        """The hand-out columns as they are now: step id → (process id, hand-out). Locks the steps it finds."""
+
+    def blocks(self, process_id: int) -> list[Block]:
+        """Runs of ids beyond the first, by first id."""
+
+    def reserve(self, blocks: int) -> int:
+        """Take that many blocks off the sequence; the first id. Never handed out again, even after a rollback
+        they may only be lost, not repeated once used by a committed turn."""
+
+    def save(self, changes: Changes) -> Sequence[int]:
+        """Write it all. Answers the processes of which a step's token did not match: the caller must not commit
+        them (one-writer stores always answer an empty list)."""
+
+    # -- the queue
+
+    def queue(self, name: QueueName) -> int:
+        """The queue's number, made at first sight. Numbers start at 1 and are never reused."""
+
+    def claim(
+        self, queue: int, limit: int, claim: int, now: int, lease_ms: int, executor: str, worker: str
+    ) -> list[StepContext]:
+        """Take up to `limit` ready steps of a queue, lowest rank (then id) first, in that order.
+
+        Each row's hand-out becomes `HandOut.taken(...)` with `deadline = now + (step.lease_ms or lease_ms)`. Steps
+        of processes in `closing` are left out."""
+
+    def add_claim(self, claim: Claim) -> None: ...
+
+    def drop_claims(self, ids: Iterable[int]) -> None: ...
+
+    def claim_of_poll(self, client: str, poll_id: str) -> Claim | None:
+        """The newest claim that answered this poll of this client."""
+
+    def next_claim_id(self) -> int:
+        """A number for the next claim, larger than every claim that exists."""
+
+    def claims_due(self, now: int, limit: int) -> list[Claim]:
+        """Claims with deadline <= now, earliest first."""
+
+    def postpone_claim(self, claim: int, deadline: int) -> None: ...
+
+    def extend(self, leases: Sequence[tuple[int, int, int]]) -> list[bool]:
+        """(step, token, new deadline): move the lease if that token still holds the step. True where it did."""
+
+    def release(self, leases: Sequence[tuple[int, int, int]]) -> None:
+        """(step, token, rank): put back what could not be delivered; ready again with the token kept and
+        `runs` and `deliveries` as they were before the hand-out."""
+
+    # -- due rows
+
+    def due(self, now: int, limit: int) -> list[Due]:
+        """Rows with at <= now, earliest first (then process, step, kind). Only a look: nothing is taken."""
+
+    def take_due(self, rows: Sequence[Due]) -> list[Due]:
+        """Delete those of these rows that still stand as they are (same `at`), and answer them."""
+
+    def next_due_at(self) -> int | None: ...
+
+    def next_claim_deadline(self) -> int | None: ...
+
+    # -- the catalog: definitions, policies, clients, namespaces
+
+    def definition(self, id: int) -> StoredDefinition | None: ...
+
+    def find_definition(
+        self, namespace: str, name: str, version: int | None = None, hidden: bool = False
+    ) -> StoredDefinition | None:
+        """That version, or the newest that is not hidden. Hidden ones only when asked for."""
+
+    def put_definition(self, definition: StoredDefinition) -> StoredDefinition:
+        """Insert; the store gives the id. (namespace, name, version) is unique for ever."""
+
+    def hide_definitions(self, namespace: str, name: str, version: int | None) -> int:
+        """Hide one version, or all when None; how many were visible before."""
+
+    def show_definition(self, id: int) -> None:
+        """Make a hidden version visible again (the same content was put again)."""
+
+    def policy(self, namespace: str, name: str) -> ErrorPolicy | None: ...
+
+    def policy_by_id(self, id: int) -> ErrorPolicy | None:
+        """Any version, also of a deleted policy."""
+
+    def put_policy(self, policy: ErrorPolicy) -> ErrorPolicy:
+        """Insert a further version; the store gives `id` and `version` (latest + 1). Older versions stay."""
+
+    def delete_policy(self, namespace: str, name: str) -> bool:
+        """No version is found by name any more; they stay readable by id."""
+
+    def client(self, client_id: str) -> ClientApplication | None: ...
+
+    def put_client(self, client: ClientApplication) -> None: ...
+
+    def namespace(self, name: str) -> Namespace | None: ...
+
+    def put_namespace(self, namespace: Namespace) -> None:
+        """Insert, or leave the one that exists as it is."""
+
+
+class Reads(Protocol):
+    """Committed rows, for people and lists. Safe from any thread."""
+
+    def process(self, id: int) -> ProcessContext | None: ...
+
+    def step(self, id: int) -> StepContext | None: ...
+
+    def steps(
+        self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
+    ) -> list[StepContext]:
+        """A process's step contexts by id. `size` is how many ids its first run has (from its definition)."""
+
+    def executions(self, step_ids: Sequence[int], limit: int = 1_000) -> Mapping[int, list[StepExecution]]:
+        """Finished executions of each step, oldest first, the newest `limit` of each."""
+
+    def find_processes(
+        self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
+    ) -> list[ProcessContext]:
+        """Newest first. `definition_ids`, when given, is one more condition (step names are resolved before)."""
+
+    def definition(self, id: int) -> StoredDefinition | None: ...
+
+    def find_definition(
+        self, namespace: str, name: str, version: int | None = None
+    ) -> StoredDefinition | None: ...
+
+    def definitions(self, namespace: str | None = None) -> list[StoredDefinition]:
+        """The newest visible version of each, by namespace and name."""
+
+    def all_definitions(self) -> list[StoredDefinition]:
+        """Every version, hidden ones too, by id."""
+
+    def versions(self, namespace: str, name: str) -> list[int]:
+        """Visible versions, ascending."""
+
+    def policy(self, namespace: str, name: str) -> ErrorPolicy | None: ...
+
+    def policies(self, namespace: str | None = None) -> list[ErrorPolicy]: ...
+
+    def client(self, client_id: str) -> ClientApplication | None: ...
+
+    def clients(self) -> list[ClientApplication]: ...
+
+    def namespaces(self) -> list[Namespace]: ...
+
+    def set_aside(self) -> list[SetAside]: ...
+
+    def dump(self) -> dict[str, list[dict[str, object]]]:
+        """Every table as plain rows in key order, the same on every backend: what the differential test compares."""
+
+
+class Store(Protocol):
+    reads: Reads
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; the names of the migrations that ran. Safe when several start at once."""
+
+    def turn(self) -> AbstractContextManager[Turn]:
+        """One transaction: commits at the end of the block, rolls back when it raises."""
+
+    def checks(self) -> list[tuple[str, bool, str]]:
+        """What `doctor` asks: (what, is it well, what was found)."""
+
+    def close(self) -> None: ...
