@@ -1,9 +1,9 @@
 """A definition made ready for the engine: every step with its place, its children and its compiled input.
 
-Ids without a search. Steps outside of every FOREACH are numbered in reading order; such a step's id is the process's id
-plus its number. Steps inside a FOREACH are numbered within one iteration; iteration i of a FOREACH whose ids start at
-`base` has its steps at `base + i * iteration_size + number`. So a path leads to an id by arithmetic, a process is a
-few ranges of ids, and the results of a FOREACH lie in index order.
+Ids without a search. Steps outside of every FOREACH are numbered in reading order; such a step's id is the process's
+id plus its number. Steps inside a FOREACH are numbered within one iteration; iteration i of a FOREACH whose ids start
+at `base` has its steps at `base + i * iteration_size + number`. So a path leads to an id by arithmetic, a process is
+a few ranges of ids, and the results of a FOREACH lie in index order.
 """
 
 from collections.abc import Mapping

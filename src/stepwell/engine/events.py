@@ -28,7 +28,7 @@ class ProcessStarted(Event, frozen=True, kw_only=True):
     rerun_of: int | None = None
 
 
-class StepReported(Event, frozen=True, kw_only=True):
+class StepReported(Event, frozen=True, kw_only=True, gc=False):
     """A worker said something of a step: done, failed, or still running (to be offered again later)."""
 
     step_id: int
@@ -38,7 +38,7 @@ class StepReported(Event, frozen=True, kw_only=True):
     reschedule_ms: int = 0
 
 
-class DeliveryExpired(Event, frozen=True, kw_only=True):
+class DeliveryExpired(Event, frozen=True, kw_only=True, gc=False):
     """The lease of a hand-out ended without a report."""
 
     step_id: int
@@ -46,7 +46,7 @@ class DeliveryExpired(Event, frozen=True, kw_only=True):
     max_deliveries: int
 
 
-class TimerFired(Event, frozen=True, kw_only=True):
+class TimerFired(Event, frozen=True, kw_only=True, gc=False):
     """A due row's time has come; the shell has taken the row in this turn."""
 
     kind: DueKind

@@ -13,7 +13,8 @@ def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str
     """The template's JSON as the step at `path` sees it, and a warning that names the paths that were missing."""
     if template.constant is not None:
         return template.constant, ""
-    draft.want(_step_ids(draft, template, path))
+    if not draft.snapshot.complete or len(path) > 1:
+        draft.want(_step_ids(draft, template, path))
     text, missing = template.render(lambda reference: look_up(draft, reference, path))
     return text, f"nothing found for {', '.join(missing)}" if missing else ""
 
@@ -88,12 +89,7 @@ def _exists(draft: Draft, path: StepPath) -> bool:
 
 
 def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
-    if not names:
-        return MISSING
-    target = sight(draft, str(names[0]), path)
-    if target is None or not _exists(draft, target):
-        return MISSING
-    step = draft.find(draft.id_at(target))
+    step = _seen(draft, str(names[0]), path) if names else None
     if step is None:
         return MISSING
     rest = names[1:]
@@ -104,6 +100,17 @@ def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
             return raw(step.output if rest[0] == "output" else step.input)
         return _walk(draft.decoded(step, str(rest[0])), rest[1:])
     return _walk(_documented(draft, step), rest)
+
+
+def _seen(draft: Draft, ref: str, path: StepPath) -> StepContext | None:
+    """The step that a ref means here, if it has a record."""
+    plan = draft.plan.steps.get(ref)
+    if plan is not None and not plan.loops:
+        return draft.find(draft.process.id + plan.number)
+    target = sight(draft, ref, path)
+    if target is None or not _exists(draft, target):
+        return None
+    return draft.find(draft.id_at(target))
 
 
 def _documented(draft: Draft, step: StepContext) -> dict[str, Any]:

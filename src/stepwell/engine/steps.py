@@ -191,9 +191,10 @@ def leave_alone(draft: Draft, step: StepContext, kind: Trouble) -> StepContext:
 def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> StepContext:
     """The context's outcome. Its timers go with it; nobody may hold it any more."""
     draft.transitions += 1
-    for kind in DueKind:
-        if step.timers & kind:
-            draft.drop_due(kind, step.id)
+    if step.timers:
+        for kind in DueKind:
+            if step.timers & kind:
+                draft.drop_due(kind, step.id)
     return draft.put(
         change(
             step, status=status, output=output, updated=draft.now, timers=0, hand_out=step.hand_out.released()

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 import msgspec
 
 Record = msgspec.Struct
+"""Records that a turn makes by the hundred say `gc=False`: they hold text, numbers and records of the same kind, so no
+cycle can go through them, and the collector need not look at them."""
 Raw = msgspec.Raw
 
 Json = bytes

@@ -1,12 +1,12 @@
 """What the engine asks of itself later: a row in `due`."""
 
-from enum import IntFlag
+from enum import IntEnum
 
 from stepwell.model.codec import Json, Record
 
 
-class DueKind(IntFlag):
-    """Each kind at most once per step (or per process, under step 0)."""
+class DueKind(IntEnum):
+    """Each kind at most once per step (or per process, under step 0). Powers of two: a step keeps a set of them."""
 
     READY = 1
     """A delayed step becomes ready: a retry, or a worker that asked to be offered it again."""

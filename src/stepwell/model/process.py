@@ -42,7 +42,7 @@ class TriggerType(StrEnum):
     UNMESHED_MCP_TOOL = "UNMESHED_MCP_TOOL"
 
 
-class ProcessContext(Record, frozen=True, kw_only=True):
+class ProcessContext(Record, frozen=True, kw_only=True, gc=False):
     """The record of one run. Times are epoch milliseconds; payloads are JSON text."""
 
     id: int

@@ -43,7 +43,7 @@ _OPEN = frozenset({StepStatus.PENDING, StepStatus.SCHEDULED, StepStatus.RUNNING,
 _FAILED = frozenset({StepStatus.FAILED, StepStatus.TIMED_OUT, StepStatus.CANCELLED})
 
 
-class HandOut(Record, frozen=True):
+class HandOut(Record, frozen=True, gc=False):
     """Where a leaf step stands between the queue and a worker. Written by claims, never from a cache."""
 
     ready: int | None = None
@@ -93,7 +93,7 @@ class HandOut(Record, frozen=True):
 NOT_HANDED_OUT = HandOut()
 
 
-class Children(Record, frozen=True):
+class Children(Record, frozen=True, gc=False):
     """The counters of a container, so that no decision has to look at all its children."""
 
     total: int = 0
@@ -106,7 +106,7 @@ class Children(Record, frozen=True):
     """FOREACH: the first id of its iterations; iteration i starts at base + i x ids per iteration."""
 
 
-class StepContext(Record, frozen=True, kw_only=True):
+class StepContext(Record, frozen=True, kw_only=True, gc=False):
     id: int
     process_id: int
     path: StepPath
@@ -154,7 +154,7 @@ class StepContext(Record, frozen=True, kw_only=True):
         return self.status
 
 
-class StepExecution(Record, frozen=True, kw_only=True):
+class StepExecution(Record, frozen=True, kw_only=True, gc=False):
     """One attempt of a step that a further attempt has followed."""
 
     process_id: int

@@ -20,7 +20,7 @@ class WorkStatus(StrEnum):
     RUNNING = "RUNNING"
 
 
-class WorkRequest(Record, frozen=True, kw_only=True):
+class WorkRequest(Record, frozen=True, kw_only=True, gc=False):
     """One step handed to a worker."""
 
     process_id: int
@@ -41,7 +41,7 @@ class WorkRequest(Record, frozen=True, kw_only=True):
     """When the lease ends, epoch ms."""
 
 
-class WorkResult(Record, frozen=True, kw_only=True):
+class WorkResult(Record, frozen=True, kw_only=True, gc=False):
     """What a worker answers for one step."""
 
     step_id: int
@@ -68,7 +68,7 @@ class Acceptance(StrEnum):
     """The engine raised; the event is kept and can be replayed."""
 
 
-class Claim(Record, frozen=True, kw_only=True):
+class Claim(Record, frozen=True, kw_only=True, gc=False):
     """One hand-out: which steps went to whom in one answer."""
 
     id: int

@@ -22,8 +22,8 @@ def put_definition(
 ) -> StoredDefinition:
     """Store a checked definition as a new version, or answer the same one.
 
-    Without a version it becomes the next one. Raises Conflict when the version exists with other content or is
-    lower than the latest, NotFound when an update finds nothing of that name.
+    Without a version it becomes the next one. Raises Conflict when the version exists with other content or
+    is lower than the latest, NotFound when an update finds nothing of that name.
     """
     namespace, name = definition.namespace, definition.name
     latest = turn.find_definition(namespace, name)

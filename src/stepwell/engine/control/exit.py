@@ -21,7 +21,7 @@ STATUSES = {
 }
 
 
-def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
     given = draft.decoded(step, "input")
     status = STATUSES.get(given.get("status") or "COMPLETED")
@@ -65,4 +65,4 @@ def _skip_siblings(draft: Draft, plan: StepPlan, step: StepContext) -> None:
         skip(draft, draft.plan.steps[ref], path, parent)
 
 
-EXIT = Control(open=open, resume=run_again)
+EXIT = Control(open=begin_step, resume=run_again)

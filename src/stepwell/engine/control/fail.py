@@ -12,7 +12,7 @@ from stepwell.model.codec import encode
 from stepwell.model.step import StepContext, StepStatus
 
 
-def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
     given = draft.decoded(step, "input")
     message = given.get("message")
@@ -27,4 +27,4 @@ def _text(message: object) -> str:
     return message if isinstance(message, str) else encode(message).decode()
 
 
-FAIL = Control(open=open, resume=run_again)
+FAIL = Control(open=begin_step, resume=run_again)

@@ -24,7 +24,7 @@ MOST_RESULTS = 1_000
 LOOK_AHEAD = 256
 
 
-def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
     problem, total = _check(step.input)
     if problem:
@@ -55,7 +55,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     counters = step.children
     if counters is None:
         # Its input was refused before any iteration existed: begin again, the same input.
-        return open(draft, plan, step)
+        return begin_step(draft, plan, step)
     return _open_more(draft, plan, reopen(draft, step, Children(total=counters.total, base=counters.base)))
 
 
@@ -128,4 +128,4 @@ def _results(draft: Draft, plan: StepPlan, counters: Children) -> Json:
     return b'{"results":[' + results + b"]" + more + b"}"
 
 
-FOREACH = Control(open=open, resume=resume, child_closed=child_closed, go_on=go_on)
+FOREACH = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on)

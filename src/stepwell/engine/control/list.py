@@ -14,7 +14,7 @@ from stepwell.model.codec import EMPTY, Json, decode
 from stepwell.model.step import StepContext, StepStatus
 
 
-def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     return _run(draft, plan, begin(draft, step), 0)
 
 
@@ -51,4 +51,4 @@ def _last_output(draft: Draft, plan: StepPlan, step: StepContext) -> Json:
     return EMPTY
 
 
-LIST = Control(open=open, resume=resume, child_closed=child_closed, go_on=go_on)
+LIST = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on)

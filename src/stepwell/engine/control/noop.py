@@ -12,7 +12,7 @@ from stepwell.engine.steps import begin, close, error_output, run_again
 from stepwell.model.step import StepContext, StepStatus
 
 
-def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
     try:
         output, asked = split(step.input)
@@ -23,4 +23,4 @@ def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     return close(draft, step, StepStatus.COMPLETED, output)
 
 
-NOOP = Control(open=open, resume=run_again)
+NOOP = Control(open=begin_step, resume=run_again)

@@ -16,7 +16,7 @@ from stepwell.model.due import DueKind
 from stepwell.model.step import Children, StepContext, StepStatus
 
 
-def open(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = draft.put(change(begin(draft, step), children=Children(total=len(plan.children))))
     return _open_rest(draft, plan, step)
 
@@ -75,4 +75,4 @@ def _first_failed(draft: Draft, plan: StepPlan, step: StepContext) -> StepContex
     return next(child for child in children if fails_parent(draft.plan_of(child), child))
 
 
-PARALLEL = Control(open=open, resume=resume, child_closed=child_closed, go_on=go_on)
+PARALLEL = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on)

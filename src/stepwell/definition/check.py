@@ -1,0 +1,216 @@
+"""Is a definition one that this server can run? Every problem at once, each with its path in the text."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from stepwell.definition.dependencies import dependency_problems, has_edges
+from stepwell.definition.names import name_problems, ref_problems
+from stepwell.definition.places import CONTAINERS, Place, walk
+from stepwell.definition.read import read_leniently
+from stepwell.definition.references import References
+from stepwell.definition.template import Reference, compile_template
+from stepwell.model.definition import (
+    ProcessConfiguration,
+    ProcessDefinition,
+    ProcessRequest,
+    ProcessType,
+    StepConfiguration,
+    StepDefinition,
+    StepType,
+)
+from stepwell.model.errors import Problem
+
+MAX_CONTAINERS = 20
+"""How many containers may stand inside each other."""
+MAX_STEPS = 10_000
+MAX_PRIORITY = 1_000
+
+_LATER = "comes with a later version of this server"
+_EXIT_STATUSES = ("COMPLETED", "FAILED", "TERMINATED")
+_JOIN_POLICIES = ("ANY", "N")
+
+
+def check(
+    definition: ProcessDefinition,
+    *,
+    known: Collection[StepType],
+    policies: Callable[[str], bool],
+    at: str = "",
+) -> list[Problem]:
+    """Everything that is wrong, warnings included; without an error among them the definition may be stored.
+
+    `known`: the step types that this server runs. `policies`: is there an error policy of that name?
+    """
+    places = list(walk(definition, at))
+    by_ref: dict[str, Place] = {}
+    problems = list(_process_problems(definition, at))
+    if len(places) > MAX_STEPS:
+        problems.append(
+            Problem(_join(at, "steps"), f"has {len(places)} steps, {MAX_STEPS} are possible", "LIMIT")
+        )
+    for place in places:
+        problems += _ref_problems(place, by_ref)
+        by_ref.setdefault(place.step.ref, place)
+    certain = not has_edges(definition.metadata) and not any(
+        place.step.type is StepType.FLOW_GATEWAY for place in places
+    )
+    references = References(by_ref, order_is_certain=certain)
+    for place in places:
+        problems += _step_problems(place, known, policies)
+        problems += references.problems(place.step.input, f"{place.at}.input", place)
+    problems += references.problems(definition.output_mapping, _join(at, "outputMapping"), None)
+    problems += dependency_problems(definition.metadata, by_ref, _join(at, "metadata"))
+    return problems
+
+
+def read_and_check(
+    value: Any,
+    *,
+    known: Collection[StepType],
+    policies: Callable[[str], bool],
+    aliases: Mapping[str, str] | None = None,
+    at: str = "",
+) -> tuple[ProcessDefinition | None, list[Problem]]:
+    """Read and check in one, so that wrong kinds and wrong contents are reported together.
+
+    The definition is None when there is any error; warnings may come with a definition.
+    """
+    definition, problems = read_leniently(value, at, aliases=aliases or {})
+    if definition is None:
+        return None, problems
+    unreadable = {problem.path for problem in problems}
+    for problem in check(definition, known=known, policies=policies, at=at):
+        # What could not be read became its default: what the default leads to is no news.
+        owner, _, field = problem.path.rpartition(".")
+        if problem.path in unreadable or (field == "children" and f"{owner}.type" in unreadable):
+            continue
+        problems.append(problem)
+    return (None if any(not problem.warning for problem in problems) else definition), problems
+
+
+def _process_problems(definition: ProcessDefinition, at: str) -> Iterator[Problem]:
+    yield from name_problems(definition.namespace, _join(at, "namespace"))
+    yield from name_problems(definition.name, _join(at, "name"))
+    if definition.type is ProcessType.DYNAMIC:
+        yield Problem(
+            _join(at, "type"), "a DYNAMIC definition is sent with its run, it cannot be stored", "TYPE"
+        )
+    if definition.version is not None and definition.version < 1:
+        yield Problem(_join(at, "version"), "must be 1 or more")
+    yield from _process_configuration_problems(definition.configuration, _join(at, "configuration"))
+
+
+def _process_configuration_problems(configuration: ProcessConfiguration, at: str) -> Iterator[Problem]:
+    if (configuration.completion_timeout or 0) < 0:
+        yield Problem(f"{at}.completionTimeout", "must be 0 (no limit) or more (milliseconds)")
+    if configuration.lease_max is not None and configuration.lease_max < 1:
+        yield Problem(f"{at}.leaseMax", "must be more than 0 (milliseconds)")
+    hooks: dict[str, ProcessRequest | None] = {
+        "onTimeoutProcess": configuration.on_timeout_process,
+        "onFailProcess": configuration.on_fail_process,
+        "onCompleteProcess": configuration.on_complete_process,
+        "onCancelProcess": configuration.on_cancel_process,
+    }
+    for key, request in hooks.items():
+        if request is not None:
+            yield from name_problems(request.name, f"{at}.{key}.name")
+
+
+def _ref_problems(place: Place, by_ref: Mapping[str, Place]) -> Iterator[Problem]:
+    ref = place.step.ref
+    bad = ref_problems(ref, f"{place.at}.ref")
+    yield from bad
+    if not bad and ref in by_ref:
+        yield Problem(f"{place.at}.ref", f"{ref!r} is the ref of {by_ref[ref].at} already", "DUPLICATE_REF")
+
+
+def _step_problems(
+    place: Place, known: Collection[StepType], policies: Callable[[str], bool]
+) -> Iterator[Problem]:
+    step, at = place.step, place.at
+    if step.name or step.type is StepType.WORKER:
+        yield from name_problems(step.name, f"{at}.name", slash=True)
+    yield from name_problems(step.namespace, f"{at}.namespace")
+    yield from _step_configuration_problems(step.configuration, f"{at}.configuration", policies)
+    if step.type in CONTAINERS and len(place.around) == MAX_CONTAINERS:
+        yield Problem(at, f"more than {MAX_CONTAINERS} containers stand inside each other", "LIMIT")
+    if step.children and step.type not in CONTAINERS:
+        yield Problem(f"{at}.children", f"a step of type {step.type} has no children", "CHILDREN")
+    if step.type not in known:
+        yield Problem(f"{at}.type", f"the step type {step.type} {_LATER}", "LATER_VERSION")
+    elif step.type is StepType.FOREACH:
+        yield from _foreach_problems(step, at)
+    elif step.type is StepType.PARALLEL:
+        yield from _parallel_problems(step, at)
+    elif step.type is StepType.EXIT:
+        yield from _exit_problems(step, at)
+
+
+def _foreach_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
+    if len(step.children) != 1:
+        yield Problem(
+            f"{at}.children",
+            f"a FOREACH has exactly one child, not {len(step.children)}; put several steps into a LIST",
+            "CHILDREN",
+        )
+    array = step.input.get("inputArray")
+    if array is None:
+        yield Problem(f"{at}.input.inputArray", "is missing: the list to go through", "MISSING")
+    elif not isinstance(array, list | tuple) and not _is_one_template(array):
+        yield Problem(f"{at}.input.inputArray", "must be a list or one template", "WRONG_KIND")
+    concurrency = step.input.get("concurrency")
+    if concurrency is None or _is_one_template(concurrency):
+        return
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+        yield Problem(
+            f"{at}.input.concurrency", "must be a whole number of 1 or more, or one template", "WRONG_KIND"
+        )
+
+
+def _parallel_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
+    policy = step.input.get("joinPolicy")
+    if policy in _JOIN_POLICIES:
+        yield Problem(f"{at}.input.joinPolicy", f"the join policy {policy} {_LATER}", "LATER_VERSION")
+    elif policy not in (None, "ALL"):
+        yield Problem(f"{at}.input.joinPolicy", "must be ALL", "UNKNOWN_VALUE")
+
+
+def _exit_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
+    status = step.input.get("status")
+    if status is not None and status not in _EXIT_STATUSES and not _is_one_template(status):
+        yield Problem(
+            f"{at}.input.status",
+            f"must be one of {', '.join(_EXIT_STATUSES)}, or one template",
+            "UNKNOWN_VALUE",
+        )
+
+
+def _step_configuration_problems(
+    configuration: StepConfiguration, at: str, policies: Callable[[str], bool]
+) -> Iterator[Problem]:
+    policy = configuration.error_policy_name
+    if policy is not None and not policies(policy):
+        yield Problem(f"{at}.errorPolicyName", f"there is no error policy {policy!r}", "UNKNOWN_POLICY")
+    if abs(configuration.priority or 0) > MAX_PRIORITY:
+        yield Problem(f"{at}.priority", f"must be between -{MAX_PRIORITY} and {MAX_PRIORITY}")
+    switched_on = {
+        "useCache": configuration.use_cache,
+        "preExecutionScript": bool((configuration.pre_execution_script or "").strip()),
+        "constructInputFromScript": configuration.construct_input_from_script,
+        "jqTransformer": bool((configuration.jq_transformer or "").strip()),
+        "rateLimitMaxRequests": configuration.rate_limit_max_requests > 0,
+    }
+    for key, on in switched_on.items():
+        if on:
+            yield Problem(f"{at}.{key}", f"{key} {_LATER}", "LATER_VERSION")
+
+
+def _is_one_template(value: Any) -> bool:
+    """Exactly one template, so that it keeps the kind of what it names."""
+    if not isinstance(value, str):
+        return False
+    return any(isinstance(part, Reference) for part in compile_template({"value": value}).parts)
+
+
+def _join(at: str, key: str) -> str:
+    return f"{at}.{key}" if at else key
