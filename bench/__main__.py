@@ -1,0 +1,64 @@
+"""Run the benchmark: `python -m bench [--seconds N] [--rounds N] [--out FILE]`."""
+
+import argparse
+import asyncio
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.machine import fsync_ms, spin_ms
+from bench.servers import server, worker
+from bench.workloads import latency, throughput
+
+WORKERS = {"bare exchange client": "bench.bare_worker", "stepwell.worker": "bench.sdk_worker"}
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_round(seconds: float, only: str) -> list[dict[str, Any]]:
+    rows = []
+    for label, module in WORKERS.items():
+        if only not in label:
+            continue
+        with server() as running, worker(module, running.url) as hands:
+            say(f"A: chain of 10, 100 live processes, {label} …")
+            figures = asyncio.run(throughput(running, hands.pid, live=100, length=10, seconds=seconds))
+            rows.append({"workload": "A chain of 10", "worker": label, **figures})
+            say(f"   {figures}")
+            for length in (1, 10):
+                say(f"B: one lone process of {length}, {label} …")
+                figures = asyncio.run(latency(running, length=length, rounds=200))
+                rows.append({"workload": f"B lone process of {length}", "worker": label, **figures})
+                say(f"   {figures}")
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each throughput run")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of a worker's name")
+    parser.add_argument("--out", type=Path, help="append the raw lines here (JSON lines)")
+    options = parser.parse_args()
+    machine = {
+        "machine": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "fsync_ms": round(fsync_ms(), 3),
+        "spin_ms": round(spin_ms(), 2),
+    }
+    say(f"machine: {machine}")
+    for number in range(options.rounds):
+        for row in run_round(options.seconds, options.only):
+            line = json.dumps({**row, "round": number + 1, **machine})
+            print(line, flush=True)
+            if options.out:
+                with options.out.open("a") as file:
+                    file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Starting what is measured, each in a process of its own, and ending it again by its id."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CLIENT, TOKEN = "bench", "bench-token"
+BEARER = f"Bearer client.sdk.{CLIENT}.{hashlib.sha256(TOKEN.encode()).hexdigest()}"
+
+
+class Server:
+    """A stepwell server on a free port over a fresh SQLite file."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process = process
+        self.url = url
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="stepwell-bench-", dir=".") as folder:
+        environment = {
+            **os.environ,
+            "STEPWELL_DATABASE": f"sqlite:///{Path(folder).resolve()}/bench.db",
+            "STEPWELL_PORT": "0",
+            "STEPWELL_BOOTSTRAP_CLIENT": f"{CLIENT}:{TOKEN}",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stepwell.cli", "server"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield Server(process, _url(process))
+        finally:
+            _end(process)
+
+
+def _url(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    for line in process.stdout:
+        found = re.search(r"ready on (http://\S+)", line)
+        if found:
+            return found.group(1)
+    raise RuntimeError("the server ended before it was ready")
+
+
+@contextmanager
+def worker(module: str, url: str, **settings: object) -> Iterator["subprocess.Popen[str]"]:
+    """A worker process: a module of this folder that prints a line when it polls."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, json.dumps({"url": url, **settings})], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

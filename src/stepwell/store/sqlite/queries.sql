@@ -1,0 +1,277 @@
+-- Every statement that does not depend on what is asked. `-- name:` starts one; `carray(?)` is an array of ids.
+
+-- name: insert_process
+insert into process (id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
+                     request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
+                     deadline, reason, marked, resumed, revision)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_process
+update process set priority = ?, output = ?, state = ?, updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?,
+                   reason = ?, marked = ?, resumed = ?, revision = ?, status = ?
+ where id = ?
+
+-- A status that stays leaves its index alone, and most updates are of processes that go on running.
+-- name: update_running_process
+update process set priority = ?, output = ?, state = ?, updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?,
+                   reason = ?, marked = ?, resumed = ?, revision = ?
+ where status = ? and id = ?
+
+-- name: processes
+select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
+       request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
+       deadline, reason, marked, resumed, revision
+  from process where id in carray(?) order by id
+
+-- name: revisions
+select id, revision from process where id in carray(?) order by id
+
+-- name: all_processes
+select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
+       request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
+       deadline, reason, marked, resumed, revision
+  from process order by id
+
+-- name: insert_step
+insert into step (id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule,
+                  updated, execution, scheduled, container_runs, retries, timers, children,
+                  ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
+                  warning, input, output)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_step
+update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
+                execution = ?, scheduled = ?, container_runs = ?, retries = ?, timers = ?, children = ?, warning = ?,
+                output = ?
+ where id = ? and token = ?
+
+-- What ends at a worker's hands is updated and withdrawn in one stroke.
+-- name: close_step
+update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
+                execution = ?, scheduled = ?, container_runs = ?, retries = ?, timers = ?, children = ?, warning = ?,
+                output = ?, ready = null, claim = null, deadline = 0
+ where id = ? and token = ?
+
+-- name: offer_step
+update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
+                execution = ?, scheduled = ?, container_runs = ?, retries = ?, timers = ?, children = ?, warning = ?,
+                output = ?, ready = ?, claim = ?, deadline = ?, deliveries = ?, runs = ?, polled = ?, start = ?,
+                first_start = ?, executor = ?, worker = ?
+ where id = ? and token = ?
+
+-- name: replace_input
+update step set input = ? where id = ?
+
+-- name: steps
+select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
+       execution, scheduled, container_runs, retries, timers, children,
+       ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
+       warning, input, output
+  from step where id in carray(?) order by id
+
+-- name: step_range
+select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
+       execution, scheduled, container_runs, retries, timers, children,
+       ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
+       warning, input, output
+  from step where id between ? and ? order by id limit ?
+
+-- name: open_step_range
+select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
+       execution, scheduled, container_runs, retries, timers, children,
+       ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
+       warning, input, output
+  from step where id between ? and ? and status in ('PENDING', 'SCHEDULED', 'RUNNING', 'PAUSED') order by id limit ?
+
+-- name: hand_outs
+select id, process, ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker
+  from step where id in carray(?) order by id
+
+-- Answered by the index alone.
+-- name: ready_ids
+select id from step where queue = ? and ready is not null order by ready, id limit ?
+
+-- name: take_step
+update step set ready = null, token = ?, claim = ?, deadline = ?, deliveries = ?, runs = ?, polled = ?, start = ?,
+                first_start = ?, executor = ?, worker = ?
+ where id = ?
+
+-- name: extend_lease
+update step set deadline = ? where id = ? and token = ? and claim is not null
+
+-- name: release_step
+update step set ready = ?, claim = null, deadline = 0, deliveries = deliveries - 1, runs = runs - 1
+ where id = ? and token = ? and claim is not null
+
+-- name: insert_blob
+insert or ignore into blob (process, hash, body) values (?, ?, ?)
+
+-- name: blob
+select body from blob where process = ? and hash = ?
+
+-- name: insert_execution
+insert into execution (step, id, process, scheduled, polled, start, updated, executor, runs, output)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: newest_executions
+select step, id, process, scheduled, polled, start, updated, executor, runs, output
+  from execution where step = ? order by id desc limit ?
+
+-- name: all_executions
+select step, id, process, scheduled, polled, start, updated, executor, runs, output from execution order by step, id
+
+-- name: insert_block
+insert into block (process, first, count) values (?, ?, ?)
+
+-- name: blocks
+select first, count, process from block where process = ? order by first
+
+-- name: all_blocks
+select first, count, process from block order by process, first
+
+-- name: sequence
+select next from sequence
+
+-- name: move_sequence
+update sequence set next = ?
+
+-- name: insert_due
+insert or replace into due (process, step, kind, at, body) values (?, ?, ?, ?, ?)
+
+-- name: delete_due
+delete from due where process = ? and step = ? and kind = ?
+
+-- name: delete_due_of_process
+delete from due where process = ?
+
+-- name: due
+select process, step, kind, at, body from due where at <= ? order by at, process, step, kind limit ?
+
+-- name: take_due
+delete from due where process = ? and step = ? and kind = ? and at = ? returning process, step, kind, at, body
+
+-- name: next_due_at
+select min(at) from due
+
+-- name: all_due
+select process, step, kind, at, body from due order by process, step, kind
+
+-- name: insert_set_aside
+insert into set_aside (process, event, error, created) values (?, ?, ?, ?)
+
+-- name: set_aside
+select id, process, event, error, created from set_aside order by id
+
+-- name: insert_queue
+insert into queue (id, namespace, type, name) values (?, ?, ?, ?)
+
+-- name: queues
+select id, namespace, type, name from queue
+
+-- name: insert_claim
+insert into claim (id, client, host, poll_id, created, deadline, steps) values (?, ?, ?, ?, ?, ?, ?)
+
+-- name: delete_claim
+delete from claim where id = ?
+
+-- name: claim_of_poll
+select id, client, host, poll_id, created, deadline, steps
+  from claim where client = ? and poll_id = ? order by id desc limit 1
+
+-- name: claims_due
+select id, client, host, poll_id, created, deadline, steps
+  from claim where deadline <= ? order by deadline, id limit ?
+
+-- name: postpone_claim
+update claim set deadline = ? where id = ?
+
+-- name: next_claim_deadline
+select min(deadline) from claim
+
+-- name: all_claims
+select id, client, host, poll_id, created, deadline, steps from claim order by id
+
+-- name: last_numbers
+select (select coalesce(max(id), 0) from claim), (select coalesce(max(id), 0) from queue),
+       (select coalesce(max(id), 0) from definition), (select coalesce(max(id), 0) from error_policy)
+
+-- name: insert_definition
+insert into definition (id, namespace, name, version, content, fingerprint, created, updated, created_by, updated_by,
+                        hidden)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: definition
+select id, namespace, name, version, content, fingerprint, created, updated, created_by, updated_by, hidden
+  from definition where id = ?
+
+-- name: definition_version
+select id, namespace, name, version, content, fingerprint, created, updated, created_by, updated_by, hidden
+  from definition where namespace = ? and name = ? and version = ?
+
+-- name: newest_definition
+select id, namespace, name, version, content, fingerprint, created, updated, created_by, updated_by, hidden
+  from definition where namespace = ? and name = ? and hidden <= ? order by version desc limit 1
+
+-- name: hide_definition
+update definition set hidden = 1 where namespace = ? and name = ? and version = ? and not hidden
+
+-- name: hide_definitions
+update definition set hidden = 1 where namespace = ? and name = ? and not hidden
+
+-- name: show_definition
+update definition set hidden = 0 where id = ?
+
+-- name: newest_definitions
+select id, namespace, name, version, content, fingerprint, created, updated, created_by, updated_by, hidden
+  from definition d
+ where not hidden and namespace = coalesce(?, namespace)
+   and version = (select max(version) from definition
+                   where namespace = d.namespace and name = d.name and not hidden)
+ order by namespace, name
+
+-- name: all_definitions
+select id, namespace, name, version, content, fingerprint, created, updated, created_by, updated_by, hidden
+  from definition order by id
+
+-- name: versions
+select version from definition where namespace = ? and name = ? and not hidden order by version
+
+-- name: policy
+select body from error_policy where namespace = ? and name = ? and current
+
+-- name: policy_by_id
+select body from error_policy where id = ?
+
+-- name: latest_policy_version
+select coalesce(max(version), 0) from error_policy where namespace = ? and name = ?
+
+-- name: retire_policies
+update error_policy set current = 0 where namespace = ? and name = ? and current
+
+-- name: insert_policy
+insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 1, ?)
+
+-- name: current_policies
+select body from error_policy where current and namespace = coalesce(?, namespace) order by namespace, name
+
+-- name: all_policies
+select body from error_policy order by id
+
+-- name: client
+select client_id, token_hash, permissions, created, expires, revoked from client where client_id = ?
+
+-- name: clients
+select client_id, token_hash, permissions, created, expires, revoked from client order by client_id
+
+-- name: put_client
+insert or replace into client (client_id, token_hash, permissions, created, expires, revoked)
+values (?, ?, ?, ?, ?, ?)
+
+-- name: namespace
+select name, description, created, created_by from namespace where name = ?
+
+-- name: namespaces
+select name, description, created, created_by from namespace order by name
+
+-- name: put_namespace
+insert or ignore into namespace (name, description, created, created_by) values (?, ?, ?, ?)

@@ -1,0 +1,143 @@
+"""The readers' side of the SQLite store: a connection for each thread that reads."""
+
+import threading
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from stepwell.model.client import ClientApplication
+from stepwell.model.codec import Record, decode_as
+from stepwell.model.definition import StoredDefinition
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.errors import StepwellError
+from stepwell.model.namespace import Namespace
+from stepwell.model.process import Block, ProcessContext
+from stepwell.model.search import ProcessSearch
+from stepwell.model.step import StepContext, StepExecution
+from stepwell.model.work import QueueName
+from stepwell.store.dump import Dump, dump
+from stepwell.store.port import SetAside
+from stepwell.store.sqlite.catalog import Catalog
+from stepwell.store.sqlite.connection import connect_reader, translated
+from stepwell.store.sqlite.find import find_statement
+from stepwell.store.sqlite.rows import (
+    Row,
+    claim_of,
+    client_of,
+    definition_of,
+    due_of,
+    execution_of,
+    ids_of,
+    process_of,
+    step_of,
+)
+
+
+class SqliteReads(Catalog):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._open: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        self._closed = False
+
+    @property
+    def _connection(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            if self._closed:
+                raise StepwellError("the store is closed")
+            connection = self._local.connection = connect_reader(self._path)
+            self._open.add(connection)
+        return connection
+
+    def close(self) -> None:
+        self._closed = True
+        for connection in list(self._open):
+            connection.close()
+
+    def _all(self, name: str, *values: Any) -> list[Row]:
+        with translated():
+            return super()._all(name, *values)
+
+    def process(self, id: int) -> ProcessContext | None:
+        rows = self._all("processes", ids_of([id]))
+        return process_of(rows[0], self._fetch) if rows else None
+
+    def step(self, id: int) -> StepContext | None:
+        rows = self._all("steps", ids_of([id]))
+        return step_of(rows[0], self._fetch) if rows else None
+
+    def steps(
+        self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
+    ) -> list[StepContext]:
+        runs = [(process.id, size), *((block.first, block.count) for block in self._blocks(process.id))]
+        found: list[StepContext] = []
+        for first, count in runs:
+            last = first + count - 1
+            if last > after and len(found) < limit:
+                rows = self._all("step_range", max(first, after + 1), last, limit - len(found))
+                found += [step_of(row, self._fetch) for row in rows]
+        return found
+
+    def _blocks(self, process_id: int) -> list[Block]:
+        return [Block(*row) for row in self._all("blocks", process_id)]
+
+    def executions(self, step_ids: Sequence[int], limit: int = 1_000) -> Mapping[int, list[StepExecution]]:
+        found: dict[int, list[StepExecution]] = {}
+        for id in step_ids:
+            rows = self._all("newest_executions", id, limit)
+            found[id] = [execution_of(row, self._fetch) for row in reversed(rows)]
+        return found
+
+    def find_processes(
+        self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
+    ) -> list[ProcessContext]:
+        statement, values = find_statement(search, definition_ids)
+        with translated():
+            rows = self._connection.execute(statement, values).fetchall()
+        return [process_of(row, self._fetch) for row in rows]
+
+    def definitions(self, namespace: str | None = None) -> list[StoredDefinition]:
+        return [definition_of(row) for row in self._all("newest_definitions", namespace)]
+
+    def all_definitions(self) -> list[StoredDefinition]:
+        return [definition_of(row) for row in self._all("all_definitions")]
+
+    def versions(self, namespace: str, name: str) -> list[int]:
+        return [row[0] for row in self._all("versions", namespace, name)]
+
+    def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
+        return [decode_as(row[0], ErrorPolicy) for row in self._all("current_policies", namespace)]
+
+    def clients(self) -> list[ClientApplication]:
+        return [client_of(row) for row in self._all("clients")]
+
+    def namespaces(self) -> list[Namespace]:
+        return [Namespace(*row) for row in self._all("namespaces")]
+
+    def set_aside(self) -> list[SetAside]:
+        return [
+            SetAside(id=row[0], process_id=row[1], event=row[2], error=row[3], created=row[4])
+            for row in self._all("set_aside")
+        ]
+
+    def dump(self) -> Dump:
+        fetch = self._fetch
+        tables: dict[str, Iterable[Record]] = {
+            "process": [process_of(row, fetch) for row in self._all("all_processes")],
+            "step": [step_of(row, fetch) for row in self._all("step_range", 0, 2**62, -1)],
+            "execution": [execution_of(row, fetch) for row in self._all("all_executions")],
+            "block": [Block(*row) for row in self._all("all_blocks")],
+            "due": [due_of(row) for row in self._all("all_due")],
+            "claim": [claim_of(row) for row in self._all("all_claims")],
+            "definition": self.all_definitions(),
+            "error_policy": [decode_as(row[0], ErrorPolicy) for row in self._all("all_policies")],
+            "current_policy": self.policies(),
+            "client": self.clients(),
+            "namespace": self.namespaces(),
+            "set_aside": self.set_aside(),
+        }
+        return dump(tables, {QueueName(*row[1:]): row[0] for row in self._all("queues")})

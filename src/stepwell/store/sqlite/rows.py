@@ -1,0 +1,357 @@
+"""Rows and records. Tuples stand in the order of the columns in `queries.sql`; this is the hot path.
+
+Payloads go in and come out as BLOB: they are bytes on both sides, nobody pays for decoding (TEXT measured the
+same), and a text that is not UTF-8 cannot stop a turn. People read them as text through the views. A payload
+that stands in `blob` is a TEXT in its column, its hash: that is how a row tells the two apart.
+"""
+
+import array
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import apsw
+
+from stepwell.model.client import ClientApplication, Permission
+from stepwell.model.codec import Json, decode_as, encode
+from stepwell.model.definition import ProcessType, StoredDefinition, TagValue
+from stepwell.model.due import Due, DueKind
+from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
+from stepwell.model.step import (
+    Children,
+    HandOut,
+    StepContext,
+    StepExecution,
+    StepStatus,
+    parse_path,
+    render_path,
+)
+from stepwell.model.work import Claim
+
+Row = tuple[Any, ...]
+Spill = Callable[[int, Json], str]
+"""Keep a large payload of a process elsewhere; the reference for its column."""
+Fetch = Callable[[int, str], Json]
+"""The payload that a reference stands for."""
+
+_STEP_STATUS = {status.value: status for status in StepStatus}
+_PROCESS_STATUS = {status.value: status for status in ProcessStatus}
+_PROCESS_TYPE = {kind.value: kind for kind in ProcessType}
+_TRIGGER_TYPE = {kind.value: kind for kind in TriggerType}
+_DUE_KIND = {kind.value: kind for kind in DueKind}
+
+
+def ids_of(ids: Iterable[int]) -> Any:
+    """Ids as one parameter, for `carray(?)`."""
+    return apsw.carray(array.array("q", ids))
+
+
+def hash_of(payload: Json) -> str:
+    return blake2b(payload, digest_size=20).hexdigest()
+
+
+# -- processes
+
+
+def process_row(p: ProcessContext, limit: int, spill: Spill) -> Row:
+    return (
+        p.id,
+        p.namespace,
+        p.name,
+        p.version,
+        p.definition_id,
+        p.type,
+        p.trigger,
+        p.status,
+        p.priority,
+        p.input if len(p.input) <= limit else spill(p.id, p.input),
+        p.output if len(p.output) <= limit else spill(p.id, p.output),
+        p.state if len(p.state) <= limit else spill(p.id, p.state),
+        p.request_id,
+        p.correlation_id,
+        p.created,
+        p.updated,
+        p.ended,
+        p.created_by,
+        _tags_text(p.tags) if p.tags else "[]",
+        p.rerun_of,
+        p.step_count,
+        p.deadline,
+        p.reason,
+        p.marked,
+        p.resumed,
+        p.revision,
+    )
+
+
+def process_update(p: ProcessContext, limit: int, spill: Spill) -> Row:
+    return (
+        p.priority,
+        p.output if len(p.output) <= limit else spill(p.id, p.output),
+        p.state if len(p.state) <= limit else spill(p.id, p.state),
+        p.updated,
+        p.ended,
+        _tags_text(p.tags) if p.tags else "[]",
+        p.step_count,
+        p.deadline,
+        p.reason,
+        p.marked,
+        p.resumed,
+        p.revision,
+        p.status,
+        p.id,
+    )
+
+
+def process_of(row: Row, fetch: Fetch) -> ProcessContext:
+    input, output, state = row[9], row[10], row[11]
+    return ProcessContext(
+        id=row[0],
+        namespace=row[1],
+        name=row[2],
+        version=row[3],
+        definition_id=row[4],
+        type=_PROCESS_TYPE[row[5]],
+        trigger=_TRIGGER_TYPE[row[6]],
+        status=_PROCESS_STATUS[row[7]],
+        priority=row[8],
+        input=fetch(row[0], input) if type(input) is str else input,
+        output=fetch(row[0], output) if type(output) is str else output,
+        state=fetch(row[0], state) if type(state) is str else state,
+        request_id=row[12],
+        correlation_id=row[13],
+        created=row[14],
+        updated=row[15],
+        ended=row[16],
+        created_by=row[17],
+        tags=() if row[18] == "[]" else decode_as(row[18], tuple[TagValue, ...]),
+        rerun_of=row[19],
+        step_count=row[20],
+        deadline=row[21],
+        reason=row[22],
+        marked=row[23] == 1,
+        resumed=row[24],
+        revision=row[25],
+    )
+
+
+def _tags_text(tags: tuple[TagValue, ...]) -> str:
+    return encode(tags).decode()
+
+
+# -- steps
+
+
+def step_row(s: StepContext, limit: int, spill: Spill) -> Row:
+    h = s.hand_out
+    return (
+        s.id,
+        s.process_id,
+        render_path(s.path),
+        s.status,
+        s.parent_id,
+        s.parent_execution_id,
+        s.queue,
+        s.priority,
+        s.policy_id,
+        s.lease_ms,
+        s.schedule,
+        s.updated,
+        s.execution,
+        s.scheduled,
+        s.container_runs,
+        s.retries,
+        s.timers,
+        None if s.children is None else encode(s.children).decode(),
+        h.ready,
+        h.token,
+        h.claim,
+        h.deadline,
+        h.deliveries,
+        h.runs,
+        h.polled,
+        h.start,
+        h.first_start,
+        h.executor,
+        h.worker,
+        s.warning,
+        s.input if len(s.input) <= limit else spill(s.process_id, s.input),
+        s.output if len(s.output) <= limit else spill(s.process_id, s.output),
+    )
+
+
+def step_update(s: StepContext, limit: int, spill: Spill) -> Row:
+    return (
+        s.status,
+        s.parent_execution_id,
+        s.priority,
+        s.policy_id,
+        s.lease_ms,
+        s.schedule,
+        s.updated,
+        s.execution,
+        s.scheduled,
+        s.container_runs,
+        s.retries,
+        s.timers,
+        None if s.children is None else encode(s.children).decode(),
+        s.warning,
+        s.output if len(s.output) <= limit else spill(s.process_id, s.output),
+        s.id,
+        s.hand_out.token,
+    )
+
+
+def offer_row(s: StepContext, limit: int, spill: Spill) -> Row:
+    h = s.hand_out
+    return (
+        *step_update(s, limit, spill)[:-2],
+        h.ready,
+        h.claim,
+        h.deadline,
+        h.deliveries,
+        h.runs,
+        h.polled,
+        h.start,
+        h.first_start,
+        h.executor,
+        h.worker,
+        s.id,
+        h.token,
+    )
+
+
+def take_row(s: StepContext) -> Row:
+    h = s.hand_out
+    return (
+        h.token,
+        h.claim,
+        h.deadline,
+        h.deliveries,
+        h.runs,
+        h.polled,
+        h.start,
+        h.first_start,
+        h.executor,
+        h.worker,
+        s.id,
+    )
+
+
+def step_of(row: Row, fetch: Fetch) -> StepContext:
+    children, input, output = row[17], row[30], row[31]
+    return StepContext(
+        id=row[0],
+        process_id=row[1],
+        path=parse_path(row[2]),
+        status=_STEP_STATUS[row[3]],
+        parent_id=row[4],
+        parent_execution_id=row[5],
+        queue=row[6],
+        priority=row[7],
+        policy_id=row[8],
+        lease_ms=row[9],
+        schedule=row[10],
+        updated=row[11],
+        execution=row[12],
+        scheduled=row[13],
+        container_runs=row[14],
+        retries=row[15],
+        timers=row[16],
+        children=None if children is None else decode_as(children, Children),
+        hand_out=HandOut(*row[18:29]),
+        warning=row[29],
+        input=fetch(row[1], input) if type(input) is str else input,
+        output=fetch(row[1], output) if type(output) is str else output,
+    )
+
+
+# -- the rest
+
+
+def execution_row(e: StepExecution, limit: int, spill: Spill) -> Row:
+    output = e.output if len(e.output) <= limit else spill(e.process_id, e.output)
+    times = (e.scheduled, e.polled, e.start, e.updated)
+    return (e.step_id, e.id, e.process_id, *times, e.executor, e.runs, output)
+
+
+def execution_of(row: Row, fetch: Fetch) -> StepExecution:
+    output = row[9]
+    return StepExecution(
+        step_id=row[0],
+        id=row[1],
+        process_id=row[2],
+        scheduled=row[3],
+        polled=row[4],
+        start=row[5],
+        updated=row[6],
+        executor=row[7],
+        runs=row[8],
+        output=fetch(row[2], output) if type(output) is str else output,
+    )
+
+
+def due_row(d: Due) -> Row:
+    return (d.process_id, d.step_id, d.kind.value, d.at, d.body)
+
+
+def due_of(row: Row) -> Due:
+    return Due(row[0], row[1], _DUE_KIND[row[2]], row[3], row[4])
+
+
+def claim_row(c: Claim) -> Row:
+    return (c.id, c.client, c.host, c.poll_id, c.created, c.deadline, encode(c.steps).decode())
+
+
+def claim_of(row: Row) -> Claim:
+    return Claim(
+        id=row[0],
+        client=row[1],
+        host=row[2],
+        poll_id=row[3],
+        created=row[4],
+        deadline=row[5],
+        steps=decode_as(row[6], tuple[int, ...]),
+    )
+
+
+def definition_row(d: StoredDefinition) -> Row:
+    by = (d.created, d.updated, d.created_by, d.updated_by)
+    return (d.id, d.namespace, d.name, d.version, d.content, d.fingerprint, *by, d.hidden)
+
+
+def definition_of(row: Row) -> StoredDefinition:
+    return StoredDefinition(
+        id=row[0],
+        namespace=row[1],
+        name=row[2],
+        version=row[3],
+        content=row[4],
+        fingerprint=row[5],
+        created=row[6],
+        updated=row[7],
+        created_by=row[8],
+        updated_by=row[9],
+        hidden=row[10] == 1,
+    )
+
+
+def client_row(c: ClientApplication) -> Row:
+    permissions = ",".join(sorted(c.permissions))
+    return (c.client_id, c.token_hash, permissions, c.created, c.expires, c.revoked)
+
+
+def client_of(row: Row) -> ClientApplication:
+    return ClientApplication(
+        client_id=row[0],
+        token_hash=row[1],
+        permissions=frozenset(Permission(word) for word in row[2].split(",") if word),
+        created=row[3],
+        expires=row[4],
+        revoked=row[5],
+    )
+
+
+def texts(values: Sequence[object]) -> list[str]:
+    """Enum members and texts as plain texts, for a list of parameters."""
+    return [str(value) for value in values]

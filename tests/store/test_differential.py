@@ -1,0 +1,411 @@
+"""The same random requests to the memory store and to SQLite: equal replies, and equal rows after every turn.
+
+A run is good for nothing when a verb was never asked, or never did anything: that is counted, and fails.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from tests.store.records import NOW, claim, definition, process
+
+from stepwell.model.client import ClientApplication, Permission
+from stepwell.model.codec import change
+from stepwell.model.definition import TagValue
+from stepwell.model.due import Due, DueKind
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.errors import StepwellError
+from stepwell.model.namespace import Namespace
+from stepwell.model.process import Block, ProcessStatus
+from stepwell.model.search import ProcessSearch
+from stepwell.model.step import Children, HandOut, StepContext, StepExecution, StepStatus
+from stepwell.model.work import QueueName
+from stepwell.store.memory import MemoryStore
+from stepwell.store.port import BLOCK, Changes, Reads, SetAside, Turn
+from stepwell.store.sqlite.store import SqliteStore
+
+TURNS = 400
+OPERATIONS = 8
+"""At most, in one turn."""
+QUEUES = [QueueName("default", "WORKER", name) for name in ("a", "b", "ü")]
+PAYLOADS = [b"{}", b"[1,2]", '"漢"'.encode(), b'"' + b"z" * 60 + b'"']
+
+
+class Rollback(Exception):
+    """The turn is to be undone."""
+
+
+class Requests:
+    """Makes requests that often, but not always, meet something that is there."""
+
+    def __init__(self, seed: int, memory: MemoryStore, sqlite: SqliteStore) -> None:
+        self.random = Random(seed)
+        self.memory, self.sqlite = memory, sqlite
+        self.effects: Counter[str] = Counter()
+        self.first_ids = [BLOCK]
+
+    # -- both stores at once
+
+    def both(self, verb: str, on_memory: Any, on_sqlite: Any, *values: Any) -> Any:
+        before = self._rows()
+        reply = _outcome(getattr(on_memory, verb), values)
+        assert _outcome(getattr(on_sqlite, verb), values) == reply, (verb, values)
+        if isinstance(reply, type):
+            self.effects["error"] += 1
+            raise Rollback
+        if reply or self._rows() != before:
+            self.effects[verb] += 1
+            if verb == "save":
+                written = [name for name in Changes.__struct_fields__ if getattr(values[0], name)]
+                if len(written) == 1:
+                    self.effects[f"save {written[0]}"] += 1
+        return reply
+
+    def _rows(self) -> list[dict[Any, Any]]:
+        return [dict(table.rows) for table in self.memory.tables]
+
+    def turn(self) -> None:
+        try:
+            with self.memory.turn() as on_memory, self.sqlite.turn() as on_sqlite:
+                for _ in range(self.random.randint(1, OPERATIONS)):
+                    verb = self.random.choice(TURN_VERBS)
+                    for values in getattr(self, f"ask_{verb}")():
+                        reply = self.both(verb, on_memory, on_sqlite, *values)
+                        if verb == "reserve":
+                            self.first_ids.append(reply)
+                if self.random.random() < 0.1:
+                    self.effects["rollback"] += 1
+                    raise Rollback
+        except Rollback:
+            pass
+        assert self.memory.reads.dump() == self.sqlite.reads.dump()
+
+    def read(self) -> None:
+        verb = self.random.choice(READ_VERBS)
+        for values in getattr(self, f"read_{verb}", getattr(self, f"ask_{verb}", lambda: [()]))():
+            self.both(verb, self.memory.reads, self.sqlite.reads, *values)
+
+    # -- what to ask with
+
+    def some(self, kind: Callable[[], Any], most: int = 4) -> list[Any]:
+        return [kind() for _ in range(self.random.randint(1, most))]
+
+    def rows(self, kind: Callable[[], Any]) -> list[Any]:
+        """As one turn writes them: each row at most once."""
+        return list({row.id: row for row in self.some(kind)}.values())
+
+    def process_id(self) -> int:
+        return self.random.choice(self.first_ids[-6:])
+
+    def step_id(self) -> int:
+        return self.process_id() + self.random.randint(1, 6)
+
+    def number(self) -> int:
+        return self.random.randint(0, 9)
+
+    def at(self) -> int:
+        return NOW + self.random.randint(0, 40)
+
+    def payload(self) -> bytes:
+        return self.random.choice(PAYLOADS)
+
+    def known_step(self) -> StepContext:
+        """A step as it is, or one that may not exist, with the right token most of the time."""
+        known = list(self.memory.step.rows.values())[-30:]
+        found = self.random.choice(known) if known and self.random.random() < 0.9 else self.step()
+        if self.random.random() < 0.1:
+            return change(found, hand_out=change(found.hand_out, token=self.number()))
+        return found
+
+    def hand_out(self) -> HandOut:
+        ready = self.random.choice([None, self.number(), self.number()])
+        return HandOut(ready, 0, None, 0, *(self.number() for _ in range(5)), "h", "w")
+
+    def step(self) -> StepContext:
+        id = self.step_id()
+        return StepContext(
+            id=id,
+            process_id=id - id % BLOCK,
+            path=("s", *range(self.number() % 3)),
+            status=self.random.choice(list(StepStatus)),
+            queue=self.random.randint(0, 3),
+            lease_ms=self.random.choice([0, 0, 5]),
+            input=self.payload(),
+            hand_out=self.hand_out(),
+        )
+
+    def changed_step(self) -> StepContext:
+        return change(
+            self.known_step(),
+            status=self.random.choice(list(StepStatus)),
+            updated=self.at(),
+            output=self.payload(),
+            input=self.payload(),
+            warning=self.random.choice(["", "hm"]),
+            children=self.random.choice([None, Children(3, 2, 1)]),
+            policy_id=self.number(),
+            parent_id=self.number(),
+        )
+
+    def offered_step(self) -> StepContext:
+        known = self.known_step()
+        return change(known, hand_out=change(self.hand_out(), token=known.hand_out.token))
+
+    def process(self) -> Any:
+        return process(
+            self.process_id(),
+            status=self.random.choice(list(ProcessStatus)),
+            name=self.random.choice(["order", "refund"]),
+            input=self.payload(),
+            output=self.payload(),
+            state=self.payload(),
+            created=self.at(),
+            updated=self.at(),
+            correlation_id=self.random.choice([None, "c"]),
+            tags=self.random.choice([(), (TagValue("k", "v"),)]),
+            revision=self.number(),
+        )
+
+    def due_row(self) -> Due:
+        return Due(self.process_id(), self.number() % 2, self.random.choice(list(DueKind)), self.at())
+
+    def known_due(self) -> Due:
+        known = list(self.memory.due.rows.values())
+        return self.random.choice(known) if known and self.random.random() < 0.8 else self.due_row()
+
+    def lease(self) -> tuple[int, int, int]:
+        step = self.known_step()
+        return (step.id, step.hand_out.token, self.number())
+
+    def execution(self) -> StepExecution:
+        id = self.step_id()
+        return StepExecution(
+            process_id=id - id % BLOCK, step_id=id, id=self.random.randint(1, 50), output=self.payload()
+        )
+
+    def changes(self) -> Changes:
+        kinds: dict[str, Callable[[], list[Any]]] = {
+            "new_processes": lambda: [self.process()],
+            "processes": lambda: self.rows(self.process),
+            "new_steps": lambda: self.rows(self.step),
+            "steps": lambda: self.rows(self.changed_step),
+            "withdrawn": lambda: self.rows(self.changed_step),
+            "offered": lambda: self.rows(self.offered_step),
+            "inputs": lambda: self.rows(self.changed_step),
+            "executions": lambda: [self.execution()],
+            "blocks": lambda: [Block(BLOCK * self.random.randint(1_000, 9_000), BLOCK, self.process_id())],
+            "due": lambda: self.some(self.due_row),
+            "undue": lambda: [(row.process_id, row.step_id, row.kind) for row in self.some(self.known_due)],
+            "ended": lambda: [self.process_id()],
+            "set_aside": lambda: [SetAside(process_id=self.process_id(), event=b"{}", error="e", created=1)],
+        }
+        assert set(kinds) == set(Changes.__struct_fields__)
+        chosen = self.random.sample(sorted(kinds), self.random.choice([1, 1, 1, 3]))
+        made = {name: kinds[name]() for name in chosen}
+        seen: set[int] = set()
+        for part in ("steps", "withdrawn", "offered"):
+            made[part] = [row for row in made.get(part, []) if row.id not in seen]
+            seen.update(row.id for row in made[part])
+        return Changes(**made)
+
+    # -- the verbs of a turn
+
+    def ask_save(self) -> list[Any]:
+        return [(self.changes(),) for _ in range(3)]
+
+    def ask_lock(self) -> list[Any]:
+        return [(self.some(self.process_id),)]
+
+    ask_processes = ask_lock
+
+    def ask_steps(self) -> list[Any]:
+        return [(self.some(self.step_id),)]
+
+    ask_hand_outs = ask_steps
+
+    def ask_step_range(self) -> list[Any]:
+        first = self.process_id()
+        return [(first, first + self.number() * 20, self.number(), self.random.random() < 0.5)]
+
+    def ask_blocks(self) -> list[Any]:
+        return [(self.process_id(),)]
+
+    def ask_reserve(self) -> list[Any]:
+        return [(self.random.randint(1, 3),)] if self.random.random() < 0.3 else []
+
+    def ask_queue(self) -> list[Any]:
+        return [(self.random.choice(QUEUES),)]
+
+    def ask_claim(self) -> list[Any]:
+        return [
+            (self.random.randint(1, 3), self.number(), self.random.randint(1, 99), self.at(), 10, "h", "w")
+        ]
+
+    def ask_add_claim(self) -> list[Any]:
+        poll = self.random.choice([None, "p", "q"])
+        return [(claim(self.random.randint(1, 9_999), poll_id=poll, deadline=self.at(), steps=(1, 2)),)]
+
+    def claim_id(self) -> int:
+        known = [*self.memory.claim.rows, 77]
+        return self.random.choice(known)
+
+    def ask_drop_claims(self) -> list[Any]:
+        return [(self.some(self.claim_id, 2),)]
+
+    def ask_claim_of_poll(self) -> list[Any]:
+        return [("app", self.random.choice(["p", "q", "r"]))]
+
+    def ask_next_claim_id(self) -> list[Any]:
+        return [()]
+
+    ask_next_due_at = ask_next_claim_deadline = ask_next_claim_id
+
+    def ask_claims_due(self) -> list[Any]:
+        return [(self.at(), self.number())]
+
+    ask_due = ask_claims_due
+
+    def ask_postpone_claim(self) -> list[Any]:
+        return [(self.claim_id(), self.at())]
+
+    def ask_extend(self) -> list[Any]:
+        return [(self.some(self.lease),)]
+
+    ask_release = ask_extend
+
+    def ask_take_due(self) -> list[Any]:
+        return [(self.some(self.known_due),)]
+
+    # -- the catalog
+
+    def name(self) -> str:
+        return self.random.choice(["x", "y"])
+
+    def ask_definition(self) -> list[Any]:
+        return [(self.random.randint(1, 9),)]
+
+    ask_show_definition = ask_policy_by_id = ask_definition
+
+    def ask_find_definition(self) -> list[Any]:
+        version = self.random.choice([None, self.number()])
+        return [("default", self.name(), version, self.random.random() < 0.5)]
+
+    def ask_put_definition(self) -> list[Any]:
+        return [(definition(self.name(), self.random.randint(1, 99)),)]
+
+    def ask_hide_definitions(self) -> list[Any]:
+        return [("default", self.name(), self.random.choice([None, self.number()]))]
+
+    def ask_policy(self) -> list[Any]:
+        return [("default", self.name())]
+
+    ask_delete_policy = ask_policy
+
+    def ask_put_policy(self) -> list[Any]:
+        return [(ErrorPolicy(name=self.name(), created=self.number()),)]
+
+    def ask_client(self) -> list[Any]:
+        return [(self.name(),)]
+
+    ask_namespace = ask_client
+
+    def ask_put_client(self) -> list[Any]:
+        allowed = frozenset(self.random.sample(list(Permission), 3))
+        return [(ClientApplication(client_id=self.name(), token_hash="t", permissions=allowed, created=1),)]
+
+    def ask_put_namespace(self) -> list[Any]:
+        return [(Namespace(self.name(), str(self.number())),)]
+
+    # -- the verbs of readers that are asked with other values than those of a turn
+
+    def read_process(self) -> list[Any]:
+        return [(self.process_id(),)]
+
+    def read_step(self) -> list[Any]:
+        return [(self.step_id(),)]
+
+    def read_steps(self) -> list[Any]:
+        first = self.process_id()
+        return [(process(first), BLOCK, first + self.number(), self.number())]
+
+    def read_executions(self) -> list[Any]:
+        return [(sorted(self.memory.execution.rows)[-1:] and [sorted(self.memory.execution.rows)[-1][0]], 2)]
+
+    def read_find_processes(self) -> list[Any]:
+        search = ProcessSearch(
+            start_ms=self.at(),
+            names=tuple(self.random.sample(["order", "refund"], self.random.randint(0, 2))),
+            statuses=tuple(self.random.sample(list(ProcessStatus), self.random.choice([0, 3]))),
+            correlation_ids=self.random.choice([(), ("c",)]),
+            tags=self.random.choice([(), (TagValue("k", "v"),)]),
+            text=self.random.choice([None, "Z", "漢", "re"]),
+            limit=self.number(),
+            offset=self.number() % 2,
+        )
+        return [(search, self.random.choice([None, [1, 2]]))]
+
+    def read_find_definition(self) -> list[Any]:
+        return [("default", self.name(), self.random.choice([None, self.number()]))]
+
+    def read_definitions(self) -> list[Any]:
+        return [(self.random.choice([None, "default"]),)]
+
+    read_policies = read_definitions
+
+    def read_versions(self) -> list[Any]:
+        return [("default", self.name())]
+
+
+def _outcome(ask: Callable[..., Any], values: tuple[Any, ...]) -> Any:
+    """The reply, or the kind of error."""
+    try:
+        reply = ask(*values)
+    except StepwellError as error:
+        return type(error)
+    return list(reply) if isinstance(reply, tuple) else reply
+
+
+def _verbs(protocol: type) -> list[str]:
+    return sorted(
+        name for name, value in vars(protocol).items() if callable(value) and not name.startswith("_")
+    )
+
+
+TURN_VERBS = [*_verbs(Turn), *["save"] * 12, *["claim"] * 4]
+READ_VERBS = _verbs(Reads)
+
+
+def test_both_stores_answer_alike(tmp_path: Path) -> None:
+    effects: Counter[str] = Counter()
+    for seed in (1, 2, 3):
+        memory, sqlite = MemoryStore(), SqliteStore.open(tmp_path / f"{seed}.db", blob_threshold=40)
+        sqlite.migrate()
+        requests = Requests(seed, memory, sqlite)
+        for _ in range(TURNS):
+            requests.turn()
+            for _ in range(3):
+                requests.read()
+        effects += requests.effects
+        sqlite.close()
+    wanted = {
+        *TURN_VERBS,
+        *READ_VERBS,
+        *(f"save {name}" for name in Changes.__struct_fields__),
+        "error",
+        "rollback",
+    }
+    assert not wanted - set(effects), "these never did anything"
+
+
+def test_a_difference_is_found(tmp_path: Path) -> None:
+    """The comparison itself: rows that only one store has do not get through."""
+    memory, sqlite = MemoryStore(), SqliteStore.open(tmp_path / "s.db")
+    sqlite.migrate()
+    with sqlite.turn() as turn:
+        turn.save(Changes(due=[Due(BLOCK, 0, DueKind.READY, NOW)]))
+    with pytest.raises(AssertionError):
+        Requests(1, memory, sqlite).turn()
+    sqlite.close()

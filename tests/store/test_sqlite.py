@@ -1,0 +1,284 @@
+"""What only a file can promise: it outlives its process, has one server, and knows its own schema."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.store.records import NOW, QUEUE, claim, definition, process, ready, step
+
+from stepwell.model.codec import change
+from stepwell.model.definition import TagValue
+from stepwell.model.due import Due, DueKind
+from stepwell.model.errors import Busy, Conflict, StepwellError
+from stepwell.model.step import HandOut, StepStatus
+from stepwell.store.port import Changes
+from stepwell.store.sqlite.connection import connect_writer
+from stepwell.store.sqlite.migrate import migrate, shipped
+from stepwell.store.sqlite.store import SqliteStore
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "s.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    opened = SqliteStore.open(path)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def fill(store: SqliteStore) -> list[int]:
+    """Something in most tables; the numbers that were given."""
+    with store.turn() as turn:
+        queue, first = turn.queue(QUEUE), turn.reserve(3)
+        turn.save(
+            Changes(
+                new_processes=[process(64, tags=(TagValue("a", "ü"),), input=b'"' + b"x" * 10_000 + b'"')],
+                new_steps=[ready(65, queue, 1), ready(66, queue, 2)],
+                due=[Due(64, 0, DueKind.PROCESS_TIMEOUT, NOW)],
+            )
+        )
+        number = turn.next_claim_id()
+        turn.claim(queue, 1, number, NOW, 10, "h", "w")
+        turn.add_claim(claim(number, poll_id="p", steps=(65,)))
+        return [queue, first, number, turn.put_definition(definition("a", 1)).id]
+
+
+def test_everything_is_there_after_reopening_and_no_number_repeats(store: SqliteStore, path: Path) -> None:
+    queue, first, number, definition_id = fill(store)
+    before = store.reads.dump()
+    store.close()
+    again = SqliteStore.open(path)
+    assert again.migrate() == []
+    assert again.reads.dump() == before
+    with again.turn() as turn:
+        assert turn.queue(QUEUE) == queue
+        assert turn.reserve(1) >= first + 3 * 64
+        assert turn.next_claim_id() > number
+        assert turn.put_definition(definition("a", 2)).id > definition_id
+        assert turn.claim(queue, 9, 9, NOW, 10, "h", "w") == turn.steps([66])
+    again.close()
+
+
+def test_ids_reserved_beyond_a_rollback_are_covered_by_the_file(store: SqliteStore, path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), store.turn() as turn:
+        turn.reserve(5_000)
+        raise ZeroDivisionError
+    with store.turn() as turn:
+        last = turn.reserve(1)
+    store.close()
+    again = SqliteStore.open(path)
+    with again.turn() as turn:
+        assert turn.reserve(1) > last
+    again.close()
+
+
+_DIE_INSIDE_A_TURN = """
+import os, sys
+from stepwell.store.port import Changes
+from stepwell.store.sqlite.store import SqliteStore
+from tests.store.records import process
+
+store = SqliteStore.open(sys.argv[1])
+with store.turn() as turn:
+    turn.save(Changes(new_processes=[process(128)]))
+with store.turn() as turn:
+    turn.save(Changes(new_processes=[process(192)]))
+    os._exit(7)
+"""
+
+
+def test_a_server_that_dies_inside_a_turn_leaves_what_it_committed(store: SqliteStore, path: Path) -> None:
+    fill(store)
+    store.close()
+    died = subprocess.run([sys.executable, "-c", _DIE_INSIDE_A_TURN, str(path)], check=False)
+    assert died.returncode == 7
+    again = SqliteStore.open(path)
+    assert again.reads.process(128) == process(128)
+    assert again.reads.process(192) is None
+    with again.turn() as turn:
+        turn.save(Changes(new_processes=[process(192)]))
+    again.close()
+
+
+def test_a_second_server_is_refused_until_the_first_is_gone(store: SqliteStore, path: Path) -> None:
+    fill(store)
+    with pytest.raises(Conflict, match="one server only") as refused:
+        SqliteStore.open(path)
+    assert refused.value.code == "DATABASE_IN_USE"
+    reader = SqliteStore.open(path, exclusive=False)
+    assert reader.reads.dump() == store.reads.dump()
+    with pytest.raises(Conflict, match="reading only"), reader.turn():
+        pass
+    assert all(well for what, well, _ in reader.checks() if what == "integrity")
+    reader.close()
+    store.close()
+    SqliteStore.open(path).close()
+
+
+def test_a_file_that_is_no_database_is_refused_and_let_go(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StepwellError, match="not a database"):
+        SqliteStore.open(path)
+    path.unlink()
+    SqliteStore.open(path).close()
+
+
+def test_reading_where_nothing_is_tells_so(path: Path) -> None:
+    with pytest.raises(StepwellError, match="SQLite"):
+        SqliteStore.open(path, exclusive=False).reads.process(1)
+
+
+def test_each_migration_runs_once_however_many_start(path: Path) -> None:
+    path.parent.mkdir()
+    starters = 4
+    ran: list[list[str]] = []
+    together = threading.Barrier(starters)
+
+    def start() -> None:
+        connection = connect_writer(path)
+        together.wait()
+        ran.append(migrate(connection, shipped()))
+        connection.close()
+
+    connect_writer(path).close()
+    threads = [threading.Thread(target=start) for _ in range(starters)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ran) == [[], [], [], [migration.name for migration in shipped()]]
+
+
+def test_a_changed_or_unknown_migration_is_refused(tmp_path: Path) -> None:
+    connection = connect_writer(tmp_path / "m.db")
+    ours = shipped()
+    newer = ours[0]._replace(number=9, name="0009_newer.sql", script="create table newer (x)")
+    assert migrate(connection, [*ours, newer]) == [*(m.name for m in ours), "0009_newer.sql"]
+    with pytest.raises(Conflict, match=r"0009_newer\.sql, which this Stepwell does not know") as unknown:
+        migrate(connection, ours)
+    assert unknown.value.code == "MIGRATION_UNKNOWN"
+    with pytest.raises(Conflict, match=r"0009_newer\.sql has another text") as changed:
+        migrate(connection, [*ours, newer._replace(script="create table newer (y)")])
+    assert changed.value.code == "MIGRATION_CHANGED"
+
+
+def test_a_migration_that_fails_leaves_no_half_of_it(tmp_path: Path) -> None:
+    connection = connect_writer(tmp_path / "m.db")
+    script = "create table t (x); insert into nope values (1)"
+    broken = shipped()[0]._replace(number=2, name="0002_broken.sql", script=script)
+    with pytest.raises(StepwellError, match="nope"):
+        migrate(connection, [*shipped(), broken])
+    assert not connection.table_exists("main", "t")
+    assert migrate(connection, shipped()) == []
+
+
+def test_a_large_payload_is_kept_once_and_never_written_again(store: SqliteStore) -> None:
+    big = b'"' + b"x" * 9_000 + b'"'
+    with store.turn() as turn:
+        turn.save(
+            Changes(new_processes=[process(64, input=big)], new_steps=[step(65, input=big, output=big)])
+        )
+        turn.save(Changes(steps=[step(65, input=big, output=big, priority=1)]))
+    reader = apsw.Connection(str(store.path))
+    assert reader.execute("select count(*), max(length(body)) from blob").fetchall() == [(1, len(big))]
+    assert reader.execute("select length(input) < 100 from step").fetchall() == [(1,)]
+    reader.close()
+
+
+def test_people_can_read_steps_and_processes_with_sql(store: SqliteStore) -> None:
+    big = '{"é":"' + "x" * 9_000 + '"}'
+    with store.turn() as turn:
+        queue = turn.queue(QUEUE)
+        held = HandOut(token=1, claim=1, runs=1)
+        turn.save(
+            Changes(
+                new_processes=[process(64, input=big.encode(), state=b'{"a":1}', definition_id=5)],
+                new_steps=[
+                    step(65, path=("s", 3), queue=queue, input=big.encode(), output=b'{"b":2}', hand_out=held)
+                ],
+            )
+        )
+    reader = apsw.Connection(str(store.path))
+    found = reader.execute(
+        "select ref, status, processId, queueName, input, output ->> 'b' from steps"
+    ).fetchall()
+    assert found == [("s[3]", "RUNNING", 64, "charge", big, 2)]
+    assert reader.execute("select historyId, input, state ->> 'a' from processes").fetchall() == [(5, big, 1)]
+    reader.close()
+
+
+def test_another_threads_reads_and_turns(store: SqliteStore) -> None:
+    fill(store)
+    seen: list[object] = []
+
+    def work() -> None:
+        with store.turn() as turn:
+            seen.append(store.reads.step(66))
+            turn.save(Changes(withdrawn=turn.steps([66])))
+        seen.append(store.reads.step(66))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen[0] != seen[1] == store.reads.step(66)
+
+
+def test_a_file_locked_by_somebody_else_is_busy_and_nothing_is_lost(store: SqliteStore) -> None:
+    fill(store)
+    before = store.reads.dump()
+    stranger = apsw.Connection(str(store.path))
+    stranger.execute("begin immediate")
+    store._writing().set_busy_timeout(1)
+    with pytest.raises(Busy), store.turn():
+        pass
+    stranger.execute("rollback")
+    stranger.close()
+    assert store.reads.dump() == before
+    with store.turn() as turn:
+        turn.save(Changes(new_processes=[process(128)]))
+    assert store.reads.process(128) is not None
+
+
+def test_a_full_disk_is_busy_and_nothing_is_lost(store: SqliteStore) -> None:
+    fill(store)
+    before = store.reads.dump()
+    writer = store._writing()
+    pages = writer.pragma("page_count")
+    writer.pragma("max_page_count", pages)
+    with pytest.raises(Busy), store.turn() as turn:
+        turn.save(Changes(new_steps=[step(id, input=b"x" * 5_000) for id in range(1_000, 1_100)]))
+    writer.pragma("max_page_count", 1 << 30)
+    assert store.reads.dump() == before
+    with store.turn() as turn:
+        turn.save(Changes(new_steps=[step(1_000)]))
+
+
+def test_checks_find_what_is_wrong(store: SqliteStore) -> None:
+    fill(store)
+    found = {what: (well, value) for what, well, value in store.checks()}
+    overdue = found.pop("due rows late by more than a minute")
+    assert overdue == (False, "1")
+    assert all(well for well, _ in found.values()), found
+    with store.turn() as turn:
+        done = change(turn.steps([65])[0], status=StepStatus.COMPLETED)
+        turn.save(Changes(withdrawn=[done], new_steps=[step(999, 128)]))
+    found = {what: (well, value) for what, well, value in store.checks()}
+    assert found["steps without a process"] == (False, "1")
+    assert found["claims whose steps are all closed"] == (False, "1")
+
+
+def test_closing_leaves_one_file_and_refuses_reads(store: SqliteStore, path: Path) -> None:
+    fill(store)
+    store.close()
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["s.db", "s.db.lock"]
+    with pytest.raises(StepwellError):
+        store.reads.process(64)
