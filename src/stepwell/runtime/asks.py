@@ -72,7 +72,7 @@ class EventAsk(Ask):
 
 
 class ErrandAsk(Ask):
-    """Anything else that writes: the catalog, clients. Runs in a transaction of its own, so that it can only undo itself."""
+    """Anything else that writes: the catalog, clients. In a transaction of its own: it can only undo itself."""
 
     __slots__ = ("errand",)
 

@@ -88,16 +88,15 @@ class Fold:
         ]
 
     def _refresh(self, ids: Iterable[int]) -> None:
-        self.set_hand_outs({id: found[1] for id, found in self._turn.hand_outs(list(ids)).items()})
+        for id, (_, hand_out) in self._turn.hand_outs(list(ids)).items():
+            self.set_hand_out(id, hand_out)
 
-    def set_hand_outs(self, fresh: dict[int, HandOut]) -> None:
-        """Take over what the queue columns say now; steps that this turn has changed already are ahead of them."""
-        steps = self.snapshot.steps
-        for id, hand_out in fresh.items():
-            self._fresh.add(id)
-            step = steps.get(id)
-            if step is not None and id not in self.writes and step.hand_out != hand_out:
-                steps[id] = change(step, hand_out=hand_out)
+    def set_hand_out(self, step_id: int, hand_out: HandOut) -> None:
+        """Take over what the queue columns say now; a step that this turn has changed already is ahead of them."""
+        self._fresh.add(step_id)
+        step = self.snapshot.steps.get(step_id)
+        if step is not None and step_id not in self.writes and step.hand_out != hand_out:
+            self.snapshot.steps[step_id] = change(step, hand_out=hand_out)
 
     def _load(self, needs: Needs) -> None:
         for key in needs.keys:

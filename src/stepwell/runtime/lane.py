@@ -1,7 +1,7 @@
 """A lane: the thread that runs turns, and its inbox.
 
-While a turn commits, asks gather; the next turn takes all of them. There is no linger timer: alone, an ask waits for one
-commit; in a crowd it shares one.
+While a turn commits, asks gather; the next turn takes all of them. There is no linger timer: alone, an ask waits for
+one commit; in a crowd it shares one.
 """
 
 import logging

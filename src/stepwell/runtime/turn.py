@@ -6,12 +6,12 @@ A turn is synchronous and belongs to one thread. `Node` is what a lane remembers
 for correctness, a crash loses nothing of worth.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepwell.definition.plan import Plan
 from stepwell.engine.effects import Refusal, Reply, Write
-from stepwell.engine.events import AnyEvent, ProcessStarted, StepReported, TimerFired
+from stepwell.engine.events import AnyEvent, DeliveryExpired, ProcessStarted, StepReported, TimerFired
 from stepwell.engine.hooks import StartBody
 from stepwell.engine.process import CLOSING
 from stepwell.model.codec import Json, Record, decode_as, encode, members, raw
@@ -29,7 +29,13 @@ from stepwell.runtime.lookups import Lookups
 from stepwell.runtime.requests import Poll, StartRequest
 from stepwell.store.port import BLOCK, Changes, SetAside, Turn
 
-OnReply = Callable[[Reply | Exception], None]
+
+class Pending(Record, frozen=True, gc=False):
+    """An event, and who hears what became of it: an ask, with the place of the result in it. Nobody waits for a timer."""
+
+    event: AnyEvent
+    ask: ExchangeAsk | EventAsk | None = None
+    index: int = 0
 
 
 class RuntimeSettings(Record, frozen=True, kw_only=True):
@@ -77,7 +83,7 @@ class OneTurn:
         self._now = now
         self._asks = asks
         self._folds: dict[int, Fold] = {}
-        self._events: dict[int, list[tuple[AnyEvent, OnReply]]] = {}
+        self._events: dict[int, list[Pending]] = {}
         self._changes = new_changes()
         self._hand_outs: dict[int, HandOut] = {}
         self._done_claims: list[int] = []
@@ -93,8 +99,8 @@ class OneTurn:
             if isinstance(ask, StartAsk):
                 self._start_asked(ask)
         for process_id, events in self._events.items():
-            for event, on_reply in events:
-                self._fold_event(process_id, event, on_reply)
+            for pending in events:
+                self._fold_event(process_id, pending)
         for ask, poll in polls:
             self._wait(ask, poll)
         self._save()
@@ -151,18 +157,7 @@ class OneTurn:
                     output=result.output,
                     reschedule_ms=result.reschedule_ms,
                 )
-                self._event(process_id, event, self._report_answer(ask, index, hand_out))
-
-    def _report_answer(self, ask: ExchangeAsk, index: int, hand_out: HandOut) -> OnReply:
-        def on_reply(reply: Reply | Exception) -> None:
-            if isinstance(reply, Acceptance):
-                ask.outcomes[index] = reply
-                if reply is Acceptance.ACCEPTED and hand_out.claim is not None:
-                    self._done_claims.append(hand_out.claim)
-            else:
-                ask.outcomes[index] = Acceptance.SET_ASIDE
-
-        return on_reply
+                self._add(process_id, Pending(event, ask, index))
 
     def _extend(self, ask: ExchangeAsk) -> None:
         extensions = ask.exchange.extensions
@@ -174,16 +169,7 @@ class OneTurn:
     def _take_operations(self) -> None:
         for ask in self._asks:
             if isinstance(ask, EventAsk):
-                self._event(ask.process_id, ask.event, self._operation_answer(ask))
-
-    def _operation_answer(self, ask: EventAsk) -> OnReply:
-        def on_reply(reply: Reply | Exception) -> None:
-            if isinstance(reply, Refusal):
-                self.answers.append((ask, Conflict(reply.message, code=reply.code)))
-            else:
-                self.answers.append((ask, reply))
-
-        return on_reply
+                self._add(ask.process_id, Pending(ask.event, ask))
 
     def _take_timers(self) -> None:
         clockwork = self._node.clockwork
@@ -192,13 +178,17 @@ class OneTurn:
                 self._start_due(due)
             else:
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
-                self._event(due.process_id, event, _unheard)
+                self._add(due.process_id, Pending(event))
         for step, expired in clockwork.expired(self._turn, self._now):
             self._hand_outs[step.id] = step.hand_out
-            self._event(step.process_id, expired, _unheard)
+            self._add(step.process_id, Pending(expired))
 
-    def _event(self, process_id: int, event: AnyEvent, on_reply: OnReply) -> None:
-        self._events.setdefault(process_id, []).append((event, on_reply))
+    def _add(self, process_id: int, pending: Pending) -> None:
+        events = self._events.get(process_id)
+        if events is None:
+            self._events[process_id] = [pending]
+        else:
+            events.append(pending)
 
     # -- processes
 
@@ -218,29 +208,51 @@ class OneTurn:
         for process_id, events in self._events.items():
             fold = self._folds.get(process_id)
             if fold is not None:
-                named = {event.step_id for event, _ in events if isinstance(event, StepReported)}
-                fold.set_hand_outs({id: self._hand_outs[id] for id in named})
+                for pending in events:
+                    if isinstance(pending.event, StepReported | DeliveryExpired):
+                        fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
 
-    def _fold_event(self, process_id: int, event: AnyEvent, on_reply: OnReply) -> None:
+    def _fold_event(self, process_id: int, pending: Pending) -> None:
         fold = self._folds.get(process_id)
         if fold is None:
-            on_reply(NotFound(f"no process {process_id}"))
+            self._hear(pending, NotFound(f"no process {process_id}"))
             return
         try:
-            on_reply(fold.take(event, self._now))
+            reply = fold.take(pending.event, self._now)
         except Exception as error:
             # A bug of ours must cost one event of one process, not the turn: it is kept, with what it says.
-            fold.set_aside(encode(event), f"{type(error).__name__}: {error}", self._now, self._changes)
-            on_reply(StepwellError("this event was set aside; see `stepwell doctor`", code="SET_ASIDE"))
+            fold.set_aside(
+                encode(pending.event), f"{type(error).__name__}: {error}", self._now, self._changes
+            )
+            self._hear(
+                pending, StepwellError("this event was set aside; see `stepwell doctor`", code="SET_ASIDE")
+            )
+        else:
+            self._hear(pending, reply)
+
+    def _hear(self, pending: Pending, reply: Reply | StepwellError) -> None:
+        ask = pending.ask
+        if isinstance(ask, ExchangeAsk):
+            self._hear_report(ask, pending.index, reply)
+        elif isinstance(ask, EventAsk):
+            told = Conflict(reply.message, code=reply.code) if isinstance(reply, Refusal) else reply
+            self.answers.append((ask, told))
+
+    def _hear_report(self, ask: ExchangeAsk, index: int, reply: Reply | StepwellError) -> None:
+        if not isinstance(reply, Acceptance):
+            ask.outcomes[index] = Acceptance.SET_ASIDE
+            return
+        ask.outcomes[index] = reply
+        if reply is Acceptance.ACCEPTED:
+            claim = self._hand_outs[ask.exchange.results[index].step_id].claim
+            if claim is not None:
+                self._done_claims.append(claim)
 
     # -- starts
 
     def _start_asked(self, ask: StartAsk) -> None:
         try:
-            if ask.request is not None:
-                process = self._start(ask.request, None, None)
-            else:
-                process = self._rerun(ask)
+            process = self._rerun(ask) if ask.request is None else self._start(ask.request, None, None)
         except StepwellError as error:
             self.answers.append((ask, error))
         else:
@@ -410,10 +422,6 @@ class OneTurn:
         for process in self._turn.processes(unknown) if unknown else ():
             plans[process.id] = self._node.lookups.by_id(self._turn, process.definition_id)
         return plans
-
-
-def _unheard(reply: Reply | Exception) -> None:
-    """Nobody waits for what became of a timer."""
 
 
 def _with_defaults(given: Json, defaults: dict[str, Any]) -> Json:
