@@ -10,7 +10,7 @@ from stepwell.definition.plan import Plan
 from stepwell.engine.events import AnyEvent, ResumeRequested, ReviewRequested, TerminateRequested
 from stepwell.model.codec import decode_as
 from stepwell.model.definition import ProcessDefinition
-from stepwell.model.errors import NotFound, StepwellError
+from stepwell.model.errors import Busy, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
@@ -40,7 +40,8 @@ class Runtime:
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans: dict[int, Plan] = {}
-        self._enders: dict[int, list[asyncio.Future[ProcessContext]]] = {}
+        self._enders: dict[int, list[asyncio.Future[ProcessContext | None]]] = {}
+        self._closed = False
 
     async def start_up(self) -> None:
         """Start the lane. Belongs to the running loop from now on."""
@@ -48,12 +49,12 @@ class Runtime:
         self._thread.start()
 
     async def stop(self, drain_s: float = 5.0) -> None:
-        """Answer what waits, stop the lane. The store stays open."""
+        """Answer what waits, stop the lane. The store stays open; who waits for an end hears that it is open still."""
+        self._closed = True
         self._thread.stop()
         await self._loop.run_in_executor(None, self._thread.join, drain_s)
-        for futures in self._enders.values():
-            for future in futures:
-                future.cancel()
+        for process_id in list(self._enders):
+            self._tell_end(process_id, None)
         self._readers.shutdown(wait=False)
 
     # -- processes
@@ -86,25 +87,57 @@ class Runtime:
             return Operated(process_id=process_id, error=error.message, code=error.code)
         return Operated(process_id=process_id)
 
+    async def run(self, request: StartRequest, wait_ms: int) -> ProcessContext:
+        """Start a process and wait for its end, at most so long; then as it is. Raises NotFound."""
+        end: asyncio.Future[ProcessContext | None] = self._loop.create_future()
+
+        def listen(answer: Callable[[Any], None]) -> Callable[[Any], None]:
+            def answered(value: Any) -> None:
+                # Listening begins before anything that a later turn says can be heard.
+                if isinstance(value, ProcessContext):
+                    self._enders.setdefault(value.id, []).append(end)
+                answer(value)
+
+            return answered
+
+        process: ProcessContext = await self._ask(lambda answer: StartAsk(listen(answer), request))
+        return await self._end_of(process, end, wait_ms)
+
     async def ended(self, process_id: int, timeout_ms: int) -> ProcessContext:
         """Wait until the process is not RUNNING, or until the time is over: the process as it is then. NotFound."""
-        future: asyncio.Future[ProcessContext] = self._loop.create_future()
+        end: asyncio.Future[ProcessContext | None] = self._loop.create_future()
         # Listen first, look then: an end between the two is heard.
-        self._enders.setdefault(process_id, []).append(future)
+        self._enders.setdefault(process_id, []).append(end)
         try:
             process = await self._process(process_id)
+        except BaseException:
+            self._stop_listening(process_id, end)
+            raise
+        return await self._end_of(process, end, timeout_ms)
+
+    async def _end_of(
+        self, process: ProcessContext, end: "asyncio.Future[ProcessContext | None]", wait_ms: int
+    ) -> ProcessContext:
+        try:
             if not process.status.is_open:
                 return process
-            try:
-                return await asyncio.wait_for(future, timeout_ms / 1000)
-            except TimeoutError:
-                return await self._process(process_id)
+            return await asyncio.wait_for(end, wait_ms / 1000) or process
+        except TimeoutError:
+            return await self._process(process.id)
         finally:
-            listeners = self._enders.get(process_id, [])
-            if future in listeners:
-                listeners.remove(future)
-            if not listeners:
-                self._enders.pop(process_id, None)
+            self._stop_listening(process.id, end)
+
+    def _stop_listening(self, process_id: int, end: "asyncio.Future[ProcessContext | None]") -> None:
+        listeners = self._enders.get(process_id, [])
+        if end in listeners:
+            listeners.remove(end)
+        if not listeners:
+            self._enders.pop(process_id, None)
+
+    def _tell_end(self, process_id: int, process: ProcessContext | None) -> None:
+        for end in self._enders.pop(process_id, ()):
+            if not end.done():
+                end.set_result(process)
 
     async def _process(self, process_id: int) -> ProcessContext:
         process = await self.read(lambda reads: reads.process(process_id))
@@ -133,6 +166,8 @@ class Runtime:
 
     async def read(self, query: Callable[[Reads], T]) -> T:
         """Run a query over committed rows beside the loop."""
+        if self._closed:
+            raise Busy("the server is stopping")
         return await self._loop.run_in_executor(self._readers, query, self.store.reads)
 
     async def plan(self, definition_id: int) -> Plan:
@@ -150,6 +185,8 @@ class Runtime:
     # -- the lane
 
     async def _ask(self, make: Callable[[Callable[[Any], None]], Ask]) -> Any:
+        if self._closed:
+            raise Busy("the server is stopping")
         future: asyncio.Future[Any] = self._loop.create_future()
 
         def answer(value: Any) -> None:
@@ -171,9 +208,7 @@ class Runtime:
         for ask, value in answers:
             ask.answer(answer_of(ask, value))
         for process in ended:
-            for future in self._enders.pop(process.id, ()):
-                if not future.done():
-                    future.set_result(process)
+            self._tell_end(process.id, process)
 
 
 def _event_of(operation: Operation, reason: str) -> AnyEvent:

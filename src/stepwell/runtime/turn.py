@@ -31,7 +31,7 @@ from stepwell.store.port import BLOCK, Changes, SetAside, Turn
 
 
 class Pending(Record, frozen=True, gc=False):
-    """An event, and who hears what became of it: an ask, with the place of the result in it. Nobody waits for a timer."""
+    """An event, and who hears what became of it: an ask, with the result's place in it. Nobody waits for a timer."""
 
     event: AnyEvent
     ask: ExchangeAsk | EventAsk | None = None

@@ -1,0 +1,100 @@
+"""`stepwell server`: put the rooms together and serve."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stepwell.cli.console import say
+from stepwell.settings import SETTINGS, Settings, from_environment
+
+if TYPE_CHECKING:
+    from stepwell.store.port import Store
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long one thread may keep the interpreter while another waits: the lane answers callers in the loop."""
+
+GC_THRESHOLDS = (50_000, 20, 100)
+"""The youngest generation is looked at after this many new objects; measured 10 % of a turn at Python's default."""
+
+
+def setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """One flag for every setting. The environment stands behind them, so their defaults stay None."""
+    for setting in reversed(SETTINGS):
+        flag = "--" + setting.field.replace("_", "-")
+        about = f"{setting.about} [{setting.variable}]"
+        command = click.option(flag, setting.field, metavar="VALUE", help=about)(command)
+    return command
+
+
+@click.command()
+@setting_options
+def server(**flags: str | None) -> None:
+    """Run the server. One line says when it is ready; SIGTERM or Ctrl-C drains and stops it."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    settings = from_environment(os.environ, **flags)
+    _settle_interpreter()
+    store = open_store(settings.database_path)
+    try:
+        for name in store.migrate():
+            say(f"migrated: {name}")
+        _run(_serve(store, settings))
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
+        ) from error
+    finally:
+        store.close()
+
+
+def _settle_interpreter() -> None:
+    """A server makes many short-lived records and few cycles: collect seldom, and never what was there at the start."""
+    import gc
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
+    """The store of a database file, or one in memory. Raises Conflict when another server holds the file."""
+    if path is None:
+        from stepwell.store.memory import MemoryStore
+
+        return MemoryStore()
+    from stepwell.store.sqlite.store import SqliteStore
+
+    return SqliteStore.open(path, exclusive=exclusive)
+
+
+async def _serve(store: "Store", settings: Settings) -> None:
+    from stepwell.runtime.runtime import Runtime
+    from stepwell.runtime.turn import RuntimeSettings
+    from stepwell.server.serve import serve
+
+    runtime = Runtime(
+        store,
+        settings=RuntimeSettings(
+            lease_ms=settings.lease_ms,
+            lease_max_ms=settings.lease_max_ms,
+            max_deliveries=settings.max_deliveries,
+        ),
+    )
+    await serve(runtime, settings, say=lambda line: print(line, flush=True))
+
+
+def _run(serving: Any) -> None:
+    if sys.platform == "win32":
+        asyncio.run(serving)
+        return
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serving)

@@ -1,0 +1,53 @@
+"""What the framework routes share: reading what was asked and giving the answer."""
+
+from typing import Any
+
+from litestar import Request, Response
+
+from stepwell.definition.parse import parse
+from stepwell.model.client import ClientApplication
+from stepwell.model.codec import encode
+from stepwell.server.door import check_json, read_body
+from stepwell.server.hot import Desk
+from stepwell.server.query import Query
+
+Ask = Request[Any, Any, Any]
+
+
+def desk_of(ask: Ask) -> Desk:
+    desk: Desk = ask.app.state.desk
+    return desk
+
+
+def caller_of(ask: Ask) -> ClientApplication:
+    """Who passed the guard."""
+    caller: ClientApplication = ask.scope["state"]["caller"]
+    return caller
+
+
+def query_of(ask: Ask) -> Query:
+    return Query(ask.scope["query_string"])
+
+
+async def body_of(ask: Ask) -> bytes:
+    return await read_body(ask.scope, ask.receive, desk_of(ask).settings.body_limit)
+
+
+async def json_of(ask: Ask) -> Any:
+    """The decoded body; an empty one is an empty object. Raises Unreadable, TooLarge."""
+    body = await body_of(ask)
+    return check_json(body, desk_of(ask).settings.depth_limit) if body.strip() else {}
+
+
+def answer(value: Any) -> Response[bytes]:
+    return Response(encode(value), media_type="application/json", status_code=200)
+
+
+async def written_of(ask: Ask) -> Any:
+    """The decoded body of something that people write: JSON, or YAML when the content type says so.
+
+    Raises Unreadable, TooLarge, Invalid."""
+    body = await body_of(ask)
+    if "yaml" not in ask.headers.get("content-type", "").lower():
+        check_json(body, desk_of(ask).settings.depth_limit)
+    return parse(body)

@@ -1,0 +1,230 @@
+"""Processes and their steps: read, search, operate."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+
+from stepwell.definition.plan import Plan
+from stepwell.model.client import Permission
+from stepwell.model.errors import NotFound
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import StepContext
+from stepwell.runtime.requests import Operation
+from stepwell.server import wire
+from stepwell.server.asks import Ask, answer, caller_of, desk_of, json_of, query_of
+from stepwell.server.declare import declare
+from stepwell.server.hot import Desk
+from stepwell.server.problems import BadRequest
+from stepwell.server.query import identifier
+
+PAGE = 1_000
+"""Steps shown in one answer, and finished executions of each."""
+
+
+@get(
+    "/api/process/context/{process_id:str}",
+    opt=declare(
+        Permission.READ,
+        "A process, with its first 1,000 step ids and, when asked for, its step contexts.",
+        answer=wire.ProcessData,
+        query={
+            "includeSteps": bool,
+            "hideLargeValues": bool,
+            "includeSnapshots": bool,
+            "stepAfter": int,
+            "stepLimit": int,
+        },
+        tag="processes",
+    ),
+)
+async def context(request: Ask, process_id: FromPath[str]) -> Response[bytes]:
+    desk, query = desk_of(request), query_of(request)
+    process = await _process(desk, identifier(process_id, "process"))
+    plan = await desk.runtime.plan(process.definition_id)
+    after = query.number("stepAfter", 0) or 0
+    limit = min(max(query.number("stepLimit", PAGE) or 0, 0), PAGE)
+    steps = await desk.runtime.read(lambda reads: reads.steps(process, plan.size, after, limit))
+    hide = query.flag("hideLargeValues")
+    records: Sequence[wire.StepData] = ()
+    if query.flag("includeSteps"):
+        records = await _records(desk, steps, plan, query.flag("includeSnapshots"), hide)
+    return answer(wire.process_data(process, steps, records, hide))
+
+
+@get(
+    "/api/process/stepContext/{step_id:str}",
+    opt=declare(
+        Permission.READ,
+        "One step context with its executions and the definition that it followed.",
+        answer=wire.StepData,
+        query={"hideLargeValues": bool},
+        tag="processes",
+    ),
+)
+async def step_context(request: Ask, step_id: FromPath[str]) -> Response[bytes]:
+    desk = desk_of(request)
+    wanted = identifier(step_id, "step")
+    step = await desk.runtime.read(lambda reads: reads.step(wanted))
+    if step is None:
+        raise NotFound(f"there is no step {wanted}")
+    process = await _process(desk, step.process_id)
+    plan = await desk.runtime.plan(process.definition_id)
+    hide = query_of(request).flag("hideLargeValues")
+    return answer((await _records(desk, [step], plan, True, hide))[0])
+
+
+@get(
+    "/api/stats/process/search",
+    opt=declare(
+        Permission.READ,
+        "Processes that match, newest first. Without startTimeEpoch: of the last 24 hours.",
+        answer=list[wire.ProcessData],
+        query={
+            "startTimeEpoch": int,
+            "endTimeEpoch": int,
+            "namespace": str,
+            "processTypes": str,
+            "triggerTypes": str,
+            "statuses": str,
+            "names": str,
+            "processIds": str,
+            "correlationIds": str,
+            "requestIds": str,
+            "stepNames": str,
+            "stepRefs": str,
+            "tags": str,
+            "fullTextSearchQuery": str,
+            "limit": int,
+            "offset": int,
+        },
+        tag="processes",
+    ),
+)
+async def search(request: Ask) -> Response[bytes]:
+    desk = desk_of(request)
+    wanted = wire.read_search(query_of(request), desk.runtime.clock.now())
+    definition_ids: Sequence[int] | None = None
+    if wanted.step_names or wanted.step_refs:
+        definition_ids = await _definitions_with(desk, wanted.step_names, wanted.step_refs)
+    found = await desk.runtime.read(lambda reads: reads.find_processes(wanted, definition_ids))
+    return answer([wire.process_data(process) for process in found])
+
+
+@post(
+    "/api/process/bulkTerminate",
+    opt=declare(
+        Permission.OPERATE,
+        "End processes. Each id is answered; unknown ones with an error.",
+        body=list[int],
+        answer=wire.BulkAnswer,
+        query={"reason": str},
+        tag="processes",
+    ),
+)
+async def bulk_terminate(request: Ask) -> Response[bytes]:
+    return await _operate(request, Operation.TERMINATE)
+
+
+@post(
+    "/api/process/bulkResume",
+    opt=declare(
+        Permission.OPERATE,
+        "Go on with processes that ended without their work done.",
+        body=list[int],
+        answer=wire.BulkAnswer,
+        query={"clientId": str},
+        tag="processes",
+    ),
+)
+async def bulk_resume(request: Ask) -> Response[bytes]:
+    return await _operate(request, Operation.RESUME)
+
+
+@post(
+    "/api/process/bulkReviewed",
+    opt=declare(
+        Permission.OPERATE,
+        "Mark processes that ended badly as looked at.",
+        body=list[int],
+        answer=wire.BulkAnswer,
+        query={"clientId": str, "reason": str},
+        tag="processes",
+    ),
+)
+async def bulk_reviewed(request: Ask) -> Response[bytes]:
+    return await _operate(request, Operation.REVIEW)
+
+
+@post(
+    "/api/process/rerun",
+    opt=declare(
+        Permission.RUN,
+        "Run a process again as a new one, with the same input.",
+        answer=wire.ProcessData,
+        query={"processId": int, "version": int, "clientId": str},
+        tag="processes",
+    ),
+)
+async def rerun(request: Ask) -> Response[bytes]:
+    query = query_of(request)
+    text = query.text("processId")
+    if text is None:
+        raise BadRequest("the parameter processId is missing")
+    version = query.number("version")
+    process = await desk_of(request).runtime.rerun(
+        identifier(text, "process"), version or None, caller_of(request).client_id
+    )
+    return answer(wire.process_data(process))
+
+
+async def _operate(request: Ask, operation: Operation) -> Response[bytes]:
+    reason = (query_of(request).text("reason") or "")[:1_000].replace("\0", "")
+    ids, misread = _ids(await json_of(request))
+    operated = await desk_of(request).runtime.operate(operation, ids, reason) if ids else []
+    return answer(wire.bulk_answer(operated, misread))
+
+
+def _ids(body: Any) -> tuple[list[int], list[str]]:
+    """The ids of a request, and the entries that are none."""
+    if not isinstance(body, list):
+        raise BadRequest("the body must be an array of process ids")
+    ids: list[int] = []
+    misread: list[str] = []
+    for entry in body:
+        try:
+            ids.append(identifier(entry, "process"))
+        except NotFound:
+            misread.append(str(entry)[:60])
+    return list(dict.fromkeys(ids)), misread
+
+
+async def _process(desk: Desk, process_id: int) -> ProcessContext:
+    process = await desk.runtime.read(lambda reads: reads.process(process_id))
+    if process is None:
+        raise NotFound(f"there is no process {process_id}")
+    return process
+
+
+async def _records(
+    desk: Desk, steps: Sequence[StepContext], plan: Plan, snapshots: bool, hide: bool
+) -> list[wire.StepData]:
+    several = [step.id for step in steps if step.execution > 1]
+    finished = await desk.runtime.read(lambda reads: reads.executions(several, PAGE - 1)) if several else {}
+    return [wire.step_data(step, finished.get(step.id, ()), plan, snapshots, hide) for step in steps]
+
+
+async def _definitions_with(desk: Desk, names: Sequence[str], refs: Sequence[str]) -> list[int]:
+    """Ids of the definitions that hold a step of one of these names, and one of these refs."""
+    stored = await desk.runtime.read(lambda reads: reads.all_definitions())
+    found = []
+    for definition in stored:
+        steps = (await desk.runtime.plan(definition.id)).steps
+        has_name = not names or any(step.definition.name in names for step in steps.values())
+        if has_name and (not refs or any(ref in steps for ref in refs)):
+            found.append(definition.id)
+    return found
+
+
+HANDLERS = (context, step_context, search, bulk_terminate, bulk_resume, bulk_reviewed, rerun)

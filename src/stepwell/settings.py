@@ -1,0 +1,152 @@
+"""Every setting: its environment variable, its default and one sentence. Flags win over the environment."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from stepwell.model.codec import Record
+from stepwell.model.errors import Invalid, Problem
+
+_MIB = 1_048_576
+
+
+class BootstrapClient(NamedTuple):
+    client_id: str
+    token: str
+
+    def __repr__(self) -> str:
+        """Settings get printed; the token must not."""
+        return f"BootstrapClient({self.client_id!r}, …)"
+
+
+class Settings(Record, frozen=True, kw_only=True):
+    """What a server needs to know. Times are milliseconds, sizes bytes."""
+
+    database: str = "sqlite:///./stepwell.db"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    bootstrap_client: BootstrapClient | None = None
+    item_limit: int = 2 * _MIB
+    work_limit: int = 64 * _MIB
+    body_limit: int = 2 * _MIB
+    depth_limit: int = 64
+    lease_ms: int = 600_000
+    lease_max_ms: int = 3_600_000
+    max_deliveries: int = 10
+    sync_wait_ms: int = 8_000
+    sync_wait_max_ms: int = 300_000
+    poll_hold_ms: int = 1_000
+
+    @property
+    def database_path(self) -> str | None:
+        """The file of an embedded database; None when everything stays in memory."""
+        return database_path(self.database)
+
+
+class Setting(NamedTuple):
+    field: str
+    variable: str
+    read: Callable[[str], Any]
+    about: str
+
+
+def database_path(url: str) -> str | None:
+    """`sqlite:///./a.db` is relative, `sqlite:////var/a.db` absolute, `memory://` None. Raises ValueError."""
+    if url == "memory://":
+        return None
+    scheme, separator, rest = url.partition("://")
+    if scheme != "sqlite" or not separator:
+        raise ValueError("must be sqlite:///<path> or memory://")
+    path = rest[1:] if rest.startswith("/") else rest
+    if not path or "\0" in path:
+        raise ValueError("names no file")
+    return path
+
+
+def _database(text: str) -> str:
+    database_path(text)
+    return text
+
+
+def _between(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"\d{1,18}", text.strip()) or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low:,} to {high:,}")
+        return int(text)
+
+    return read
+
+
+def _host(text: str) -> str:
+    if not text.strip() or re.search(r"\s", text.strip()):
+        raise ValueError("must be a host name or an address")
+    return text.strip()
+
+
+def _bootstrap(text: str) -> BootstrapClient | None:
+    client_id, _, token = text.partition(":")
+    if not text:
+        return None
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", client_id) or not token:
+        raise ValueError("must be <client id>:<token>")
+    return BootstrapClient(client_id, token)
+
+
+_size = _between(1_024, 1_024 * _MIB)
+_time = _between(100, 30 * 86_400_000)
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "database", "STEPWELL_DATABASE", _database, "Where everything is kept: sqlite:///<path> or memory://."
+    ),
+    Setting("host", "STEPWELL_HOST", _host, "The address to listen on."),
+    Setting("port", "STEPWELL_PORT", _between(0, 65_535), "The port to listen on; 0 takes a free one."),
+    Setting(
+        "bootstrap_client",
+        "STEPWELL_BOOTSTRAP_CLIENT",
+        _bootstrap,
+        "<client id>:<token> of a client that is created with every permission if it does not exist.",
+    ),
+    Setting("item_limit", "STEPWELL_ITEM_LIMIT", _size, "Bytes of one step's output at most."),
+    Setting("work_limit", "STEPWELL_WORK_LIMIT", _size, "Bytes of one worker request at most."),
+    Setting("body_limit", "STEPWELL_BODY_LIMIT", _size, "Bytes of any other request at most."),
+    Setting("depth_limit", "STEPWELL_DEPTH_LIMIT", _between(8, 200), "How deep JSON may be nested."),
+    Setting("lease_ms", "STEPWELL_LEASE_MS", _time, "How long a step is lent without a sign of life."),
+    Setting("lease_max_ms", "STEPWELL_LEASE_MAX_MS", _time, "How long a worker may hold a step at all."),
+    Setting(
+        "max_deliveries",
+        "STEPWELL_MAX_DELIVERIES",
+        _between(1, 1_000),
+        "Hand-outs of a step in a row without any report before it fails.",
+    ),
+    Setting("sync_wait_ms", "STEPWELL_SYNC_WAIT_MS", _time, "How long a synchronous run waits by itself."),
+    Setting("sync_wait_max_ms", "STEPWELL_SYNC_WAIT_MAX_MS", _time, "How long a synchronous run may wait."),
+    Setting(
+        "poll_hold_ms",
+        "STEPWELL_POLL_HOLD_MS",
+        _between(0, 2_000),
+        "How long an empty poll of a published client is held.",
+    ),
+)
+
+
+def from_environment(environment: Mapping[str, str], **flags: Any) -> Settings:
+    """Flags (by field name; None = not given) over the environment over the defaults.
+
+    Raises Invalid with one problem for each bad value, under the setting's name."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for setting in SETTINGS:
+        given = flags.pop(setting.field, None)
+        text = environment.get(setting.variable) if given is None else str(given)
+        if text is None or (text == "" and given is None):
+            continue
+        try:
+            values[setting.field] = setting.read(text)
+        except ValueError as error:
+            problems.append(Problem(setting.variable, str(error), "BAD_SETTING"))
+    if flags:
+        raise TypeError(f"no such settings: {', '.join(sorted(flags))}")
+    if problems:
+        raise Invalid(problems=tuple(problems), code="BAD_SETTING")
+    return Settings(**values)

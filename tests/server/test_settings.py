@@ -1,0 +1,73 @@
+"""Settings: flags over the environment over the defaults; a bad value is told under its name."""
+
+import pytest
+
+from stepwell.model.errors import Invalid
+from stepwell.settings import SETTINGS, Settings, database_path, from_environment
+
+
+def test_the_defaults() -> None:
+    settings = from_environment({})
+    assert settings == Settings()
+    assert (settings.host, settings.port, settings.database) == ("127.0.0.1", 8080, "sqlite:///./stepwell.db")
+    assert settings.database_path == "./stepwell.db"
+
+
+def test_flags_win_and_none_is_not_given() -> None:
+    environment = {"STEPWELL_PORT": "9000", "STEPWELL_HOST": "0.0.0.0"}
+    settings = from_environment(environment, port=0, host=None)
+    assert (settings.port, settings.host) == (0, "0.0.0.0")
+
+
+def test_every_field_can_be_set_and_is_explained() -> None:
+    assert [setting.field for setting in SETTINGS] == list(Settings.__struct_fields__)
+    for setting in SETTINGS:
+        assert setting.variable.startswith("STEPWELL_") and setting.about.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///./a.db", "./a.db"),
+        ("sqlite:///a/b.db", "a/b.db"),
+        ("sqlite:////var/a.db", "/var/a.db"),
+        ("sqlite://./a.db", "./a.db"),
+        ("memory://", None),
+    ],
+)
+def test_databases(url: str, path: str | None) -> None:
+    assert database_path(url) == path
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("STEPWELL_PORT", "x"),
+        ("STEPWELL_PORT", "65536"),
+        ("STEPWELL_PORT", "-1"),
+        ("STEPWELL_HOST", "a b"),
+        ("STEPWELL_DATABASE", "postgres://x"),
+        ("STEPWELL_DATABASE", "sqlite:///"),
+        ("STEPWELL_DATABASE", "stepwell.db"),
+        ("STEPWELL_BOOTSTRAP_CLIENT", "no-token"),
+        ("STEPWELL_BOOTSTRAP_CLIENT", ":token"),
+        ("STEPWELL_BOOTSTRAP_CLIENT", "id:"),
+        ("STEPWELL_LEASE_MS", "0"),
+    ],
+)
+def test_a_bad_value_is_told_under_its_name(variable: str, value: str) -> None:
+    with pytest.raises(Invalid) as refusal:
+        from_environment({variable: value})
+    assert [problem.path for problem in refusal.value.problems] == [variable]
+
+
+def test_all_bad_values_are_told_at_once() -> None:
+    with pytest.raises(Invalid) as refusal:
+        from_environment({"STEPWELL_PORT": "x", "STEPWELL_LEASE_MS": "y"})
+    assert len(refusal.value.problems) == 2
+
+
+def test_a_token_may_hold_colons_and_is_not_printed() -> None:
+    settings = from_environment({"STEPWELL_BOOTSTRAP_CLIENT": "cid:a:b"})
+    assert settings.bootstrap_client == ("cid", "a:b")
+    assert "a:b" not in repr(settings)
