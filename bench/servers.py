@@ -1,6 +1,5 @@
 """Starting what is measured, each in a process of its own, and ending it again by its id."""
 
-import hashlib
 import json
 import os
 import re
@@ -12,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stepwell.model.client import bearer
+
 CLIENT, TOKEN = "bench", "bench-token"
-BEARER = f"Bearer client.sdk.{CLIENT}.{hashlib.sha256(TOKEN.encode()).hexdigest()}"
+BEARER = bearer(CLIENT, TOKEN)
 
 
 class Server:
@@ -62,7 +63,9 @@ def _url(process: "subprocess.Popen[str]") -> str:
 def worker(module: str, url: str, **settings: object) -> Iterator["subprocess.Popen[str]"]:
     """A worker process: a module of this folder that prints a line when it polls."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module, json.dumps({"url": url, **settings})], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", module, json.dumps({"url": url, **settings})],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

@@ -27,7 +27,11 @@ def chain(name: str, length: int) -> dict[str, Any]:
                 "type": "WORKER",
                 "name": "noop",
                 "ref": f"s{at}",
-                "input": {"pad": PAD, "n": at, "before": f"{{{{ steps.s{at - 1}.output.ok }}}}" if at else True},
+                "input": {
+                    "pad": PAD,
+                    "n": at,
+                    "before": f"{{{{ steps.s{at - 1}.output.ok }}}}" if at else True,
+                },
             }
             for at in range(length)
         ],
@@ -46,7 +50,9 @@ async def run_sync(session: aiohttp.ClientSession, url: str, name: str) -> None:
         assert process.get("status") == "COMPLETED", process
 
 
-async def throughput(server: Server, worker_pid: int, *, live: int, length: int, seconds: float) -> dict[str, Any]:
+async def throughput(
+    server: Server, worker_pid: int, *, live: int, length: int, seconds: float
+) -> dict[str, Any]:
     """A: `live` processes at any time, each a chain; as one ends the next is started."""
     done = 0
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from stepwell.model.client import GRANTABLE, Permission
-from stepwell.runtime.catalog import bearer_hash, create_client
+from stepwell.model.client import GRANTABLE, Permission, token_digest
+from stepwell.runtime.catalog import create_client
 from stepwell.runtime.runtime import Runtime
 from stepwell.server.app import App
 from stepwell.settings import Settings
@@ -23,7 +23,7 @@ ONE_STEP = {
 
 
 def bearer(client_id: str, token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer client.sdk.{client_id}.{bearer_hash(token)}"}
+    return {"Authorization": f"Bearer client.sdk.{client_id}.{token_digest(token)}"}
 
 
 class Site:

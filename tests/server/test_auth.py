@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 from litestar import Response, get
-from tests.server.conftest import Site, bearer
 
-from stepwell.model.client import GRANTABLE, Permission
-from stepwell.runtime.catalog import bearer_hash, revoke_client
+from stepwell.model.client import GRANTABLE, Permission, token_digest
+from stepwell.runtime.catalog import revoke_client
 from stepwell.runtime.runtime import Runtime
 from stepwell.server.app import App
 from stepwell.server.asks import Ask
@@ -16,10 +15,11 @@ from stepwell.server.declare import Declared, Undeclared
 from stepwell.server.hot import HOT_ROUTES, HotRoute, poll
 from stepwell.settings import Settings
 from stepwell.store.memory import MemoryStore
+from tests.server.conftest import Site, bearer
 
 pytestmark = pytest.mark.anyio
 
-GOOD = "client.sdk.admin." + bearer_hash("secret")
+GOOD = "client.sdk.admin." + token_digest("secret")
 
 
 def test_the_known_answer_of_the_published_clients() -> None:
@@ -65,12 +65,12 @@ async def test_every_route_asks_for_its_own_permission(site: Site) -> None:
         "Basic abc",
         GOOD,
         "Bearer client.sdk.admin." + "0" * 64,
-        "Bearer client.sdk.nobody." + bearer_hash("secret"),
-        "Bearer client.sdk." + bearer_hash("secret"),
+        "Bearer client.sdk.nobody." + token_digest("secret"),
+        "Bearer client.sdk." + token_digest("secret"),
         "Bearer " + GOOD.upper(),
         "Bearer " + GOOD + "0",
         "Bearer " + GOOD[:-1],
-        "Bearer client.sdk.admin\u00ff." + bearer_hash("secret"),
+        "Bearer client.sdk.admin\u00ff." + token_digest("secret"),
     ],
 )
 async def test_wrong_credentials(site: Site, header: str) -> None:
@@ -81,7 +81,7 @@ async def test_wrong_credentials(site: Site, header: str) -> None:
 
 async def test_a_client_id_may_hold_dots_and_the_scheme_any_case(site: Site) -> None:
     await site.create_client("a.b.c", "t", Permission.READ)
-    headers = {"Authorization": "bearer client.sdk.a.b.c." + bearer_hash("t")}
+    headers = {"Authorization": "bearer client.sdk.a.b.c." + token_digest("t")}
     assert (await site.raw("GET", "/api/namespaces", headers=headers)).status_code == 200
 
 

@@ -1,6 +1,7 @@
 """From definition to result over HTTP, as the published clients speak."""
 
 import pytest
+
 from tests.server.conftest import ONE_STEP, Site
 
 pytestmark = pytest.mark.anyio

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
 from tests.server.conftest import ONE_STEP, Site
 from tests.server.test_door import ACCEPTED, REFUSED
 

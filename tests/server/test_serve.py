@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from tests.server.conftest import ONE_STEP, Site, bearer
 
 from stepwell.runtime.runtime import Runtime
 from stepwell.server.serve import serve
 from stepwell.settings import BootstrapClient, Settings
 from stepwell.store.memory import MemoryStore
+from tests.server.conftest import ONE_STEP, Site, bearer
 
 pytestmark = pytest.mark.anyio
 QUEUE = [{"stepQueueNameData": {"name": "work"}, "size": 1}]

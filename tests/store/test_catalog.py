@@ -1,7 +1,6 @@
 """Definitions, policies, clients, namespaces and the search for processes, asked of every store."""
 
 import pytest
-from tests.store.records import definition, process
 
 from stepwell.model.client import ClientApplication, Permission
 from stepwell.model.codec import change
@@ -12,6 +11,7 @@ from stepwell.model.namespace import Namespace
 from stepwell.model.process import ProcessStatus, TriggerType
 from stepwell.model.search import ProcessSearch
 from stepwell.store.port import Changes, Store
+from tests.store.records import definition, process
 
 
 def test_definitions_are_found_hidden_and_shown(store: Store) -> None:

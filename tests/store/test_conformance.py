@@ -1,7 +1,6 @@
 """What the port promises of processes, steps, the queue and due rows, asked of every store."""
 
 import pytest
-from tests.store.records import NOW, QUEUE, claim, process, ready, step
 
 from stepwell.model.codec import change
 from stepwell.model.definition import ProcessType, TagValue
@@ -11,6 +10,7 @@ from stepwell.model.process import Block, ProcessStatus, TriggerType
 from stepwell.model.step import Children, HandOut, StepExecution, StepStatus
 from stepwell.model.work import QueueName
 from stepwell.store.port import BLOCK, Changes, SetAside, Store
+from tests.store.records import NOW, QUEUE, claim, process, ready, step
 
 
 def put(store: Store, **changes: object) -> None:

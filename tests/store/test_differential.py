@@ -10,7 +10,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.store.records import NOW, claim, definition, process
 
 from stepwell.model.client import ClientApplication, Permission
 from stepwell.model.codec import change
@@ -26,6 +25,7 @@ from stepwell.model.work import QueueName
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import BLOCK, Changes, Reads, SetAside, Turn
 from stepwell.store.sqlite.store import SqliteStore
+from tests.store.records import NOW, claim, definition, process
 
 TURNS = 400
 OPERATIONS = 8

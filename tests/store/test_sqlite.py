@@ -8,7 +8,6 @@ from pathlib import Path
 
 import apsw
 import pytest
-from tests.store.records import NOW, QUEUE, claim, definition, process, ready, step
 
 from stepwell.model.codec import change
 from stepwell.model.definition import TagValue
@@ -19,6 +18,7 @@ from stepwell.store.port import Changes
 from stepwell.store.sqlite.connection import connect_writer
 from stepwell.store.sqlite.migrate import migrate, shipped
 from stepwell.store.sqlite.store import SqliteStore
+from tests.store.records import NOW, QUEUE, claim, definition, process, ready, step
 
 
 @pytest.fixture

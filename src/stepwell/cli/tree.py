@@ -64,7 +64,7 @@ def step_table(console: Console, steps: Sequence[Json], now_ms: int) -> Table:
     room = _room_for_notes(console.width, rows)
     for *cells, note in rows:
         note.truncate(room, overflow="ellipsis")
-        table.add_row(*cells, note)
+        table.add_row(*cells, note if room else Text())
     return table
 
 

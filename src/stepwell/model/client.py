@@ -1,6 +1,7 @@
 """Client applications: the machine identities that workers, apps and the command line use."""
 
 from enum import StrEnum
+from hashlib import sha256
 
 from stepwell.model.codec import Record
 
@@ -34,3 +35,13 @@ class ClientApplication(Record, frozen=True, kw_only=True):
 
     def is_valid(self, now: int) -> bool:
         return not self.revoked and (not self.expires or now < self.expires)
+
+
+def token_digest(token: str) -> str:
+    """What a bearer carries in place of the token: its SHA-256, lower-case hex."""
+    return sha256(token.encode()).hexdigest()
+
+
+def bearer(client_id: str, token: str) -> str:
+    """The value of the `Authorization` header. Source: wire protocol, section 1."""
+    return f"Bearer client.sdk.{client_id}.{token_digest(token)}"

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from stepwell.definition.names import name_problems
 from stepwell.definition.read import fingerprint
-from stepwell.model.client import GRANTABLE, ClientApplication, Permission
+from stepwell.model.client import GRANTABLE, ClientApplication, Permission, token_digest
 from stepwell.model.codec import canonical, change
 from stepwell.model.definition import ProcessDefinition, StepDefinition, StoredDefinition
 from stepwell.model.error_policy import ErrorPolicy
@@ -157,7 +157,7 @@ def create_client(
         raise Conflict(f"the client application {client_id} exists already")
     client = ClientApplication(
         client_id=client_id,
-        token_hash=stored_hash(bearer_hash(token)),
+        token_hash=stored_hash(token_digest(token)),
         permissions=granted,
         created=now,
         expires=expires,
@@ -176,11 +176,6 @@ def revoke_client(turn: Turn, now: int, client_id: str) -> ClientApplication:
     revoked = change(client, revoked=now)
     turn.put_client(revoked)
     return revoked
-
-
-def bearer_hash(token: str) -> str:
-    """What the bearer carries: the lower-case hex SHA-256 of the token."""
-    return sha256(token.encode()).hexdigest()
 
 
 def stored_hash(carried: str) -> str:

@@ -234,6 +234,8 @@ class Dispatch:
     def forget(self) -> None:
         """The turn was rolled back: what it handed out was not; queues must be looked at again."""
         self._seen_empty.clear()
+        # Counted down by reports that count for nothing now: such a claim's row goes at its deadline instead.
+        self._open_in_claim.clear()
         for waiting in self._waiting.values():
             waiting.rollback()
 

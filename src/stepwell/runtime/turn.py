@@ -161,10 +161,19 @@ class OneTurn:
 
     def _extend(self, ask: ExchangeAsk) -> None:
         extensions = ask.exchange.extensions
-        if extensions:
-            lease = self._node.settings.lease_ms
-            asked = [(e.step_id, e.token, self._now + (e.lease_ms or lease)) for e in extensions]
-            ask.extended = self._turn.extend(asked)
+        if not extensions:
+            return
+        own = {
+            step.id: step.lease_ms
+            for step in self._turn.steps([e.step_id for e in extensions if not e.lease_ms])
+        }
+        default = self._node.settings.lease_ms
+        ask.extended = self._turn.extend(
+            [
+                (e.step_id, e.token, self._now + (e.lease_ms or own.get(e.step_id) or default))
+                for e in extensions
+            ]
+        )
 
     def _take_operations(self) -> None:
         for ask in self._asks:

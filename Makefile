@@ -1,0 +1,49 @@
+# One line per verb. Everything runs from .venv, which `make install` builds from requirements.lock.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(p))))
+BIN := .venv/bin
+BUDGET ?= 200
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo dev test check static bench simulate fmt lock clean
+
+help: ## show these verbs
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+install: .venv/installed ## build .venv from requirements.lock; does nothing when nothing changed
+
+demo: install ## start a server and a worker, run a sample process, draw it
+	@$(BIN)/stepwell demo
+
+dev: install ## a server on port 8080 that knows the client dev with the token dev
+	@STEPWELL_BOOTSTRAP_CLIENT=dev:dev $(BIN)/stepwell server
+
+test: install ## the whole test suite
+	@$(BIN)/pytest
+
+check: static test ## static checks, then the test suite (a small simulation is part of it)
+
+static: install ## formatting, lint, types
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+
+bench: install ## measure steps per second, CPU per step and latency
+	@$(BIN)/python -m bench
+
+simulate: install ## the simulation with BUDGET seeds (default 200)
+	@STEPWELL_SIMULATION_SEEDS=$(BUDGET) $(BIN)/pytest tests/simulation
+
+fmt: install ## format and fix what can be fixed
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock: ## write requirements.lock anew (needs uv)
+	@tools/lock
+
+clean: ## remove .venv and caches
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .stepwell-demo
+
+.venv/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make install needs Python 3.11 or newer (set PYTHON=/path/to/python3)" >&2; exit 1; }
+	@echo "installing into .venv, about a minute the first time"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

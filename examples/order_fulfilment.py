@@ -1,0 +1,1 @@
+../src/stepwell/demo/order_fulfilment.py

@@ -1,0 +1,231 @@
+"""The two clients. What they ask is in `calls.py`; here is only the sending."""
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+import httpx2
+
+from stepwell.client import calls
+from stepwell.client.calls import Call, Plan
+from stepwell.client.shapes import ApiError, read_error
+from stepwell.model.client import bearer
+
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=Callable[..., Any])
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def _described(method: M, build: Callable[..., Any]) -> M:
+    """The method shows the name, the text and the parameters of what it builds."""
+    method.__name__ = build.__name__
+    method.__doc__ = build.__doc__
+    signature = inspect.signature(build)
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    first = [own, *signature.parameters.values()]
+    method.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=first, return_annotation=signature.empty
+    )
+    return method
+
+
+def _sent(build: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
+    def method(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(build(*args, **kwargs))
+
+    return _described(method, build)
+
+
+def _followed(build: Callable[P, Plan[T]]) -> "Callable[Concatenate[Client, P], T]":
+    def method(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.follow(build(*args, **kwargs))
+
+    return _described(method, build)
+
+
+def _async_sent(build: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, P], Awaitable[T]]":
+    async def method(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.send(build(*args, **kwargs))
+
+    return _described(method, build)
+
+
+def _async_followed(build: Callable[P, Plan[T]]) -> "Callable[Concatenate[AsyncClient, P], Awaitable[T]]":
+    async def method(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.follow(build(*args, **kwargs))
+
+    return _described(method, build)
+
+
+class Client:
+    """Talks to one server; safe to share between threads. Every method raises ApiError."""
+
+    def __init__(
+        self, url: str | None = None, client_id: str | None = None, token: str | None = None
+    ) -> None:
+        """What is not given comes from STEPWELL_URL, STEPWELL_CLIENT_ID and STEPWELL_TOKEN."""
+        self._http = httpx2.Client(base_url=_url(url), headers=_headers(client_id, token))
+
+    start = _sent(calls.start)
+    run = _followed(calls.run)
+    wait = _followed(calls.wait_for_end)
+    process = _sent(calls.process)
+    step = _sent(calls.step)
+    search = _sent(calls.search)
+    terminate = _sent(calls.terminate)
+    resume = _sent(calls.resume)
+    review = _sent(calls.review)
+    rerun = _sent(calls.rerun)
+    put_definition = _sent(calls.put_definition)
+    definition = _sent(calls.definition)
+    definitions = _sent(calls.definitions)
+    versions = _sent(calls.versions)
+    delete_definition = _sent(calls.delete_definition)
+    put_policy = _sent(calls.put_policy)
+    policy = _sent(calls.policy)
+    policies = _sent(calls.policies)
+    delete_policy = _sent(calls.delete_policy)
+    namespaces = _sent(calls.namespaces)
+    put_namespace = _sent(calls.put_namespace)
+    create_client = _sent(calls.create_client)
+    clients = _sent(calls.clients)
+    revoke_client = _sent(calls.revoke_client)
+    health = _sent(calls.health)
+
+    def send(self, call: Call[T]) -> T:
+        try:
+            response = self._http.request(**_request(call))
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        return _read(call, response)
+
+    def follow(self, plan: Plan[T]) -> T:
+        """Do what the plan asks for until it has its answer."""
+        answer: Any = None
+        while True:
+            try:
+                wanted = plan.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(wanted, Call):
+                answer = self.send(wanted)
+            else:
+                time.sleep(wanted)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """The same methods as `Client`, to be awaited."""
+
+    def __init__(
+        self, url: str | None = None, client_id: str | None = None, token: str | None = None
+    ) -> None:
+        """What is not given comes from STEPWELL_URL, STEPWELL_CLIENT_ID and STEPWELL_TOKEN."""
+        self._http = httpx2.AsyncClient(base_url=_url(url), headers=_headers(client_id, token))
+
+    start = _async_sent(calls.start)
+    run = _async_followed(calls.run)
+    wait = _async_followed(calls.wait_for_end)
+    process = _async_sent(calls.process)
+    step = _async_sent(calls.step)
+    search = _async_sent(calls.search)
+    terminate = _async_sent(calls.terminate)
+    resume = _async_sent(calls.resume)
+    review = _async_sent(calls.review)
+    rerun = _async_sent(calls.rerun)
+    put_definition = _async_sent(calls.put_definition)
+    definition = _async_sent(calls.definition)
+    definitions = _async_sent(calls.definitions)
+    versions = _async_sent(calls.versions)
+    delete_definition = _async_sent(calls.delete_definition)
+    put_policy = _async_sent(calls.put_policy)
+    policy = _async_sent(calls.policy)
+    policies = _async_sent(calls.policies)
+    delete_policy = _async_sent(calls.delete_policy)
+    namespaces = _async_sent(calls.namespaces)
+    put_namespace = _async_sent(calls.put_namespace)
+    create_client = _async_sent(calls.create_client)
+    clients = _async_sent(calls.clients)
+    revoke_client = _async_sent(calls.revoke_client)
+    health = _async_sent(calls.health)
+
+    async def send(self, call: Call[T]) -> T:
+        try:
+            response = await self._http.request(**_request(call))
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        return _read(call, response)
+
+    async def follow(self, plan: Plan[T]) -> T:
+        """Do what the plan asks for until it has its answer."""
+        answer: Any = None
+        while True:
+            try:
+                wanted = plan.send(answer)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            if isinstance(wanted, Call):
+                answer = await self.send(wanted)
+            else:
+                await asyncio.sleep(wanted)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def _url(url: str | None) -> str:
+    return (url or os.environ.get("STEPWELL_URL") or DEFAULT_URL).rstrip("/")
+
+
+def _headers(client_id: str | None, token: str | None) -> dict[str, str]:
+    """Raises ValueError without credentials."""
+    client_id = client_id or os.environ.get("STEPWELL_CLIENT_ID")
+    token = token or os.environ.get("STEPWELL_TOKEN")
+    if not client_id or not token:
+        raise ValueError("a client needs a client id and a token: STEPWELL_CLIENT_ID and STEPWELL_TOKEN")
+    return {
+        "Authorization": bearer(client_id, token),
+        "Content-Type": "application/json",
+    }
+
+
+def _request(call: Call[Any]) -> dict[str, Any]:
+    return {
+        "method": call.method,
+        "url": call.path,
+        "params": call.query,
+        "content": call.body,
+        "headers": call.headers,
+        "timeout": call.timeout_s,
+    }
+
+
+def _read(call: Call[T], response: httpx2.Response) -> T:
+    if response.status_code != 200:
+        raise read_error(response.status_code, response.content)
+    return call.read(response.content)
+
+
+def _unreachable(error: httpx2.HTTPError) -> ApiError:
+    return ApiError(0, "UNREACHABLE", str(error) or type(error).__name__)
