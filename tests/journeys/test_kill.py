@@ -86,13 +86,19 @@ def run_and_kill(server: ServerProcess, script: str, told: Path, count: int, kil
     with worker_process(server, script, told):
         for round in range(kills):
             starter.allow(count * (round + 1) // kills - count * round // kills)
-            time.sleep(chance.uniform(0, 0.25))
+            if chance.random() < 0.8:  # else perhaps before the worker is back
+                until(lambda before=size(told): size(told) > before, "the next result")
+            time.sleep(chance.uniform(0, 0.05))
             server.kill()
             server.start()
         starter.join(60)
         assert not starter.is_alive(), "the starts did not get through"
         until(lambda: not unfinished(server), "the end of all processes")
     return starter.acknowledged
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def unfinished(server: ServerProcess) -> list[JsonObject]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from stepwell.model.audit import Audit
 from stepwell.model.definition import ProcessType, StoredDefinition
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.step import HandOut, StepContext, StepStatus
 from stepwell.model.work import Claim, QueueName
@@ -57,3 +59,12 @@ def definition(name: str, version: int, **fields: Any) -> StoredDefinition:
         "updated_by": "b",
     }
     return StoredDefinition(name=name, version=version, **(given | fields))
+
+
+def entry(name: str, **fields: Any) -> Entry:
+    given: dict[str, Any] = {"kind": EntryKind.VARIABLE, "namespace": "default", "body": b"{}"}
+    return Entry(name=name, **(given | fields))
+
+
+def audit(**fields: Any) -> Audit:
+    return Audit(**({"at": NOW, "who": "app", "what": "TERMINATE"} | fields))

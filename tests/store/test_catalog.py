@@ -11,7 +11,7 @@ from stepwell.model.namespace import Namespace
 from stepwell.model.process import ProcessStatus, TriggerType
 from stepwell.model.search import ProcessSearch
 from stepwell.store.port import Changes, Store
-from tests.store.records import definition, process
+from tests.store.records import NOW, definition, process
 
 
 def test_definitions_are_found_hidden_and_shown(store: Store) -> None:
@@ -99,6 +99,41 @@ def test_a_namespace_that_exists_stays_as_it_is(store: Store) -> None:
         turn.put_namespace(Namespace("b", "second", 2, "you"))
         assert turn.namespace("b") == Namespace("b", "first", 1, "me") and turn.namespace("c") is None
     assert store.reads.namespaces() == [Namespace("a"), Namespace("b", "first", 1, "me")]
+
+
+def test_children_are_found_by_their_parent(store: Store) -> None:
+    rows = [process(128, parent_id=64), process(192, parent_id=64, depth=1), process(256, parent_id=128)]
+    with store.turn() as turn:
+        turn.save(Changes(new_processes=[rows[1], process(64), rows[2], rows[0]]))
+        turn.save(Changes(processes=[change(rows[0], parent_id=None, parent_step_id=5, depth=5)]))
+    assert store.reads.children(64) == rows[:2]
+    assert store.reads.children(64, limit=1) == rows[:1]
+    assert store.reads.children(128) == rows[2:]
+    assert store.reads.children(192) == []
+
+
+def test_the_newest_process_of_a_name_since_a_moment(store: Store) -> None:
+    with store.turn() as turn:
+        rows = [
+            process(64, created=50),
+            process(128, created=90),
+            process(192, created=70),
+            process(256, created=40),
+            process(320, created=95, name="refund"),
+            process(384, created=99, namespace="n"),
+        ]
+        turn.save(Changes(new_processes=rows))
+        assert turn.newest_process("default", "order", 0) == rows[3]
+        assert turn.newest_process("default", "order", 41) == rows[2]
+        assert turn.newest_process("default", "order", 71) == rows[1]
+        assert turn.newest_process("default", "order", 90) == rows[1]
+        assert turn.newest_process("default", "order", 91) is None
+        assert turn.newest_process("n", "order", 91) == rows[5]
+        assert turn.newest_process("n", "refund", 0) is None
+        turn.save(Changes(new_processes=[process(448, created=NOW)]))
+        assert turn.newest_process("default", "order", NOW) == process(448, created=NOW)
+        assert turn.newest_process("default", "order", NOW + 1) is None
+        assert turn.newest_process("n", "order", NOW * 2) is None
 
 
 FOUND = [

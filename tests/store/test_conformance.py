@@ -5,12 +5,13 @@ import pytest
 from stepwell.model.codec import change
 from stepwell.model.definition import ProcessType, TagValue
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import EntryKind
 from stepwell.model.errors import Conflict
 from stepwell.model.process import Block, ProcessStatus, TriggerType
-from stepwell.model.step import Children, HandOut, StepExecution, StepStatus
+from stepwell.model.step import Children, HandOut, Phase, StepExecution, StepStatus
 from stepwell.model.work import QueueName
 from stepwell.store.port import BLOCK, Changes, SetAside, Store
-from tests.store.records import NOW, QUEUE, claim, process, ready, step
+from tests.store.records import NOW, QUEUE, audit, claim, entry, process, ready, step
 
 
 def put(store: Store, **changes: object) -> None:
@@ -39,6 +40,13 @@ def test_every_column_of_a_process_comes_back(store: Store) -> None:
         deadline=7,
         reason="because",
         marked=True,
+        parent_id=10,
+        parent_step_id=11,
+        depth=12,
+        paused=True,
+        signals='[{"name":"ü"}]'.encode(),
+        secret_state=b"\x00\xff\xfe",
+        response=b"[null]",
         resumed=4,
         revision=8,
     )
@@ -68,6 +76,7 @@ def test_every_column_of_a_step_comes_back(store: Store) -> None:
         scheduled=9,
         container_runs=10,
         retries=11,
+        phase=Phase.GATED,
         timers=12,
         input='{"in":"漢"}'.encode(),
         output=b'{"out":null}',
@@ -91,22 +100,30 @@ def test_step_statuses_come_back(store: Store, status: StepStatus) -> None:
         assert bool(turn.step_range(1, 99, 9, open_only=True)) is status.is_open
 
 
-def test_enums_of_processes_and_due_rows_come_back(store: Store) -> None:
+def test_enums_of_processes_steps_and_due_rows_come_back(store: Store) -> None:
     words = [
         *({"status": status} for status in ProcessStatus),
         *({"type": kind} for kind in ProcessType),
         *({"trigger": trigger} for trigger in TriggerType),
     ]
     rows = [process(64 * (at + 1), **word) for at, word in enumerate(words)]
-    due = [Due(64, 65, kind, 1) for kind in DueKind]
-    put(store, new_processes=rows, due=due)
+    due = [Due(64, 65, kind, 1) for kind in sorted(DueKind)]
+    steps = [step(64 + at, phase=phase) for at, phase in enumerate(Phase, 1)]
+    put(store, new_processes=rows, new_steps=steps, due=due)
     assert [store.reads.process(row.id) for row in rows] == rows
     with store.turn() as turn:
         assert turn.due(1, 99) == due
+        assert turn.step_range(65, 99, 99) == steps
 
 
 def test_a_turn_that_raises_leaves_nothing(store: Store) -> None:
-    put(store, new_processes=[process(64)], new_steps=[step(65)], due=[Due(64, 0, DueKind.GO_ON, 1)])
+    put(
+        store,
+        new_processes=[process(64)],
+        new_steps=[step(65)],
+        due=[Due(64, 0, DueKind.GO_ON, 1)],
+        entries=[entry("a"), entry("x", expires=1)],
+    )
     before = store.reads.dump()
     with pytest.raises(ZeroDivisionError), store.turn() as turn:
         queue = turn.queue(QUEUE)
@@ -120,8 +137,12 @@ def test_a_turn_that_raises_leaves_nothing(store: Store) -> None:
                 blocks=[Block(256, 64, 64)],
                 ended=[64],
                 set_aside=[SetAside(process_id=64, event=b"{}", error="e", created=1)],
+                entries=[entry("b"), entry("c")],
+                dropped_entries=[(EntryKind.VARIABLE, "default", "a")],
+                audit=[audit()],
             )
         )
+        assert turn.drop_expired_entries(NOW, 9) == 1
         turn.claim(queue, 9, 1, NOW, 10, "h", "w")
         turn.add_claim(claim(1, poll_id="p"))
         raise ZeroDivisionError
@@ -141,7 +162,15 @@ def test_readers_see_committed_rows_only(store: Store) -> None:
                 new_steps=[step(66)],
                 steps=[step(65, status=StepStatus.COMPLETED)],
                 processes=[process(64, status=ProcessStatus.COMPLETED)],
+                new_processes=[process(128, parent_id=64)],
+                entries=[entry("a")],
+                audit=[audit()],
             )
+        )
+        assert turn.entry(EntryKind.VARIABLE, "default", "a") == entry("a")
+        assert store.reads.entry(EntryKind.VARIABLE, "default", "a") is None
+        assert (
+            store.reads.entries(EntryKind.VARIABLE) == [] == store.reads.audit() == store.reads.children(64)
         )
         assert turn.steps([65])[0].status is StepStatus.COMPLETED
         assert [s.id for s in store.reads.steps(process(64), 64)] == [65]
@@ -154,25 +183,43 @@ def test_readers_see_committed_rows_only(store: Store) -> None:
 
 
 def test_an_update_of_a_process_keeps_what_it_was_born_with(store: Store) -> None:
-    put(store, new_processes=[process(64, input=b'{"a":1}', created=5)])
+    born = {"created": 5, "parent_id": 7, "parent_step_id": 8, "depth": 1}
+    put(store, new_processes=[process(64, input=b'{"a":1}', **born)])
     for status in (ProcessStatus.RUNNING, ProcessStatus.FAILED, ProcessStatus.RUNNING):
         new = process(64, status=status, input=b'{"a":2}', created=6, definition_id=2, revision=3, resumed=1)
         put(store, processes=[new])
-        assert store.reads.process(64) == change(new, input=b'{"a":1}', created=5, definition_id=1)
+        assert store.reads.process(64) == change(new, input=b'{"a":1}', definition_id=1, **born)
+
+
+def test_what_changes_seldom_in_a_process_is_set_and_taken_back(store: Store) -> None:
+    put(store, new_processes=[process(64)])
+    seldom = {"paused": True, "signals": b'[{"name":"a"}]', "secret_state": b"\xff", "response": b"{}"}
+    for status in (ProcessStatus.RUNNING, ProcessStatus.FAILED):
+        for new in (process(64, status=status, **seldom), process(64, status=status)):
+            put(store, processes=[new])
+            assert store.reads.process(64) == new
 
 
 def test_steps_are_written_apart_from_their_hand_outs(store: Store) -> None:
     held = HandOut(ready=3, token=2, claim=4, deadline=5, deliveries=6, runs=7)
     old = step(65, input=b'{"a":1}', hand_out=held)
     put(store, new_steps=[old])
-    new = step(65, status=StepStatus.PAUSED, input=b'{"a":2}', output=b'{"b":1}', hand_out=HandOut(token=2))
+    new = step(
+        65,
+        status=StepStatus.PAUSED,
+        queue=7,
+        phase=Phase.HELD,
+        input=b'{"a":2}',
+        output=b'{"b":1}',
+        hand_out=HandOut(token=2),
+    )
     put(store, steps=[new])
-    assert store.reads.step(65) == change(new, input=b'{"a":1}', hand_out=held)
-    done = change(new, status=StepStatus.COMPLETED, output=b"[]")
+    assert store.reads.step(65) == change(new, input=b'{"a":1}', queue=0, hand_out=held)
+    done = change(new, status=StepStatus.COMPLETED, phase=Phase.WORK, output=b"[]")
     put(store, withdrawn=[done])
-    assert store.reads.step(65) == change(done, input=b'{"a":1}', hand_out=held.released())
+    assert store.reads.step(65) == change(done, input=b'{"a":1}', queue=0, hand_out=held.released())
     offer = HandOut(ready=1, token=2, first_start=9, executor="h")
-    again = change(new, execution=2, hand_out=offer)
+    again = change(new, execution=2, phase=Phase.PREPARING, hand_out=offer)
     put(store, offered=[again])
     assert store.reads.step(65) == change(again, input=b'{"a":1}')
     put(store, offered=[again], inputs=[again])
@@ -303,6 +350,19 @@ def test_a_second_hand_out_counts_on(store: Store) -> None:
     assert stored is not None and stored.hand_out == before.taken(9, NOW, NOW + 5, "h", "w")
 
 
+def test_a_step_stands_in_the_queue_that_it_was_offered_to_last(store: Store) -> None:
+    with store.turn() as turn:
+        first, second = turn.queue(QUEUE), turn.queue(QueueName("a", "b", "c"))
+        born = ready(65, first, 1)
+        turn.save(Changes(new_steps=[born]))
+        turn.save(Changes(offered=[change(born, queue=second, hand_out=HandOut(ready=2))]))
+        assert turn.claim(first, 9, 1, NOW, 10, "h", "w") == []
+    put(store, steps=[change(born, queue=first)])
+    with store.turn() as turn:
+        assert turn.claim(first, 9, 1, NOW, 10, "h", "w") == []
+        assert [s.queue for s in turn.claim(second, 9, 1, NOW, 10, "h", "w")] == [second]
+
+
 def test_what_a_turn_saved_last_is_what_its_claim_hands_out(store: Store) -> None:
     with store.turn() as turn:
         queue = turn.queue(QUEUE)
@@ -407,7 +467,12 @@ def test_large_payloads_come_back_whole(store: Store) -> None:
     assert store.reads.process(64) == born
     assert store.reads.step(65) == step(65, input=big, output=bigger)
     assert store.reads.executions([65]) == {65: [execution]}
-    put(store, inputs=[step(65, input=bigger)], processes=[process(64, state=bigger)])
+    large = process(64, state=bigger, signals=big, secret_state=bigger, response=big)
+    put(store, inputs=[step(65, input=bigger)], processes=[large])
     with store.turn() as turn:
         assert turn.steps([65]) == [step(65, input=bigger, output=bigger)]
-        assert turn.processes([64]) == [process(64, input=big, state=bigger)]
+        assert turn.processes([64]) == [change(large, input=big)]
+    fellow = change(large, id=128)
+    put(store, new_processes=[fellow], entries=[entry("big", body=bigger)])
+    assert store.reads.process(128) == fellow
+    assert store.reads.entries(EntryKind.VARIABLE) == [entry("big", body=bigger)]

@@ -1,6 +1,7 @@
 """The same random requests to the memory store and to SQLite: equal replies, and equal rows after every turn.
 
-A run is good for nothing when a verb was never asked, or never did anything: that is counted, and fails.
+A run is good for nothing when a verb was never asked or never did anything, or when a column had only one value:
+that is counted, and fails.
 """
 
 from collections import Counter
@@ -11,26 +12,48 @@ from typing import Any
 
 import pytest
 
+from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication, Permission
 from stepwell.model.codec import change
-from stepwell.model.definition import TagValue
+from stepwell.model.definition import ProcessType, TagValue
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
 from stepwell.model.namespace import Namespace
-from stepwell.model.process import Block, ProcessStatus
+from stepwell.model.process import Block, ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.search import ProcessSearch
-from stepwell.model.step import Children, HandOut, StepContext, StepExecution, StepStatus
+from stepwell.model.step import Children, HandOut, Phase, StepContext, StepExecution, StepStatus
 from stepwell.model.work import QueueName
+from stepwell.store.dump import Dump
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import BLOCK, Changes, Reads, SetAside, Turn
 from stepwell.store.sqlite.store import SqliteStore
-from tests.store.records import NOW, claim, definition, process
+from tests.store.records import NOW, audit, claim, definition, process
 
 TURNS = 400
 OPERATIONS = 8
 """At most, in one turn."""
 QUEUES = [QueueName("default", "WORKER", name) for name in ("a", "b", "ü")]
+NUMBERS_OF_PROCESSES = (
+    *(
+        "version",
+        "definition_id",
+        "priority",
+        "ended",
+        "step_count",
+        "deadline",
+        "depth",
+        "resumed",
+        "revision",
+    ),
+)
+NUMBERS_OF_STEPS = (
+    *("parent_execution_id", "priority", "policy_id", "lease_ms", "schedule", "execution", "scheduled"),
+    *("container_runs", "retries", "timers"),
+)
+VARIED = ("process", "step", "execution", "due", "claim", "entry", "audit")
+"""Tables of which every column must have been seen with two values."""
 PAYLOADS = [b"{}", b"[1,2]", '"漢"'.encode(), b'"' + b"z" * 60 + b'"']
 
 
@@ -45,6 +68,8 @@ class Requests:
         self.random = Random(seed)
         self.memory, self.sqlite = memory, sqlite
         self.effects: Counter[str] = Counter()
+        self.values: dict[str, set[str]] = {}
+        """The values that each column was seen with, by `table.column`."""
         self.first_ids = [BLOCK]
 
     # -- both stores at once
@@ -81,7 +106,15 @@ class Requests:
                     raise Rollback
         except Rollback:
             pass
-        assert self.memory.reads.dump() == self.sqlite.reads.dump()
+        rows = self.memory.reads.dump()
+        assert rows == self.sqlite.reads.dump()
+        self._note_values(rows)
+
+    def _note_values(self, rows: Dump) -> None:
+        for table in VARIED:
+            for row in rows[table][-5:]:
+                for column, value in row.items():
+                    self.values.setdefault(f"{table}.{column}", set()).add(str(value))
 
     def read(self) -> None:
         verb = self.random.choice(READ_VERBS)
@@ -131,8 +164,10 @@ class Requests:
             process_id=id - id % BLOCK,
             path=("s", *range(self.number() % 3)),
             status=self.random.choice(list(StepStatus)),
+            parent_id=self.random.choice([None, self.number()]),
             queue=self.random.randint(0, 3),
             lease_ms=self.random.choice([0, 0, 5]),
+            phase=self.random.choice(list(Phase)),
             input=self.payload(),
             hand_out=self.hand_out(),
         )
@@ -146,17 +181,21 @@ class Requests:
             input=self.payload(),
             warning=self.random.choice(["", "hm"]),
             children=self.random.choice([None, Children(3, 2, 1)]),
-            policy_id=self.number(),
             parent_id=self.number(),
+            queue=self.random.randint(0, 3),
+            phase=self.random.choice(list(Phase)),
+            **{name: self.number() for name in NUMBERS_OF_STEPS},
         )
 
     def offered_step(self) -> StepContext:
-        known = self.known_step()
+        known = self.changed_step()
         return change(known, hand_out=change(self.hand_out(), token=known.hand_out.token))
 
-    def process(self) -> Any:
+    def process(self) -> ProcessContext:
         return process(
             self.process_id(),
+            type=self.random.choice(list(ProcessType)),
+            trigger=self.random.choice(list(TriggerType)),
             status=self.random.choice(list(ProcessStatus)),
             name=self.random.choice(["order", "refund"]),
             input=self.payload(),
@@ -164,13 +203,26 @@ class Requests:
             state=self.payload(),
             created=self.at(),
             updated=self.at(),
+            namespace=self.random.choice(["default", "default", "other"]),
             correlation_id=self.random.choice([None, "c"]),
+            request_id=self.random.choice([None, "r"]),
+            created_by=self.name(),
+            reason=self.random.choice(["", "because"]),
             tags=self.random.choice([(), (TagValue("k", "v"),)]),
-            revision=self.number(),
+            rerun_of=self.random.choice([None, self.number()]),
+            parent_id=self.random.choice([None, self.process_id()]),
+            parent_step_id=self.random.choice([None, self.step_id()]),
+            marked=self.random.random() < 0.5,
+            paused=self.random.random() < 0.5,
+            signals=self.payload(),
+            secret_state=self.random.choice([b"", b"\xff" * 9, b"\xfe" * 60]),
+            response=self.payload(),
+            **{name: self.number() for name in NUMBERS_OF_PROCESSES},
         )
 
     def due_row(self) -> Due:
-        return Due(self.process_id(), self.number() % 2, self.random.choice(list(DueKind)), self.at())
+        kind = self.random.choice(list(DueKind))
+        return Due(self.process_id(), self.number() % 2, kind, self.at(), self.payload())
 
     def known_due(self) -> Due:
         known = list(self.memory.due.rows.values())
@@ -183,7 +235,44 @@ class Requests:
     def execution(self) -> StepExecution:
         id = self.step_id()
         return StepExecution(
-            process_id=id - id % BLOCK, step_id=id, id=self.random.randint(1, 50), output=self.payload()
+            process_id=id - id % BLOCK,
+            step_id=id,
+            id=self.random.randint(1, 50),
+            executor=self.name(),
+            output=self.payload(),
+            **{name: self.number() for name in ("scheduled", "polled", "start", "updated", "runs")},
+        )
+
+    def entry_key(self) -> tuple[EntryKind, str, str]:
+        namespace = self.random.choice(["default", "other"])
+        return (self.random.choice(list(EntryKind)[:3]), namespace, self.name())
+
+    def entry(self) -> Entry:
+        kind, namespace, name = self.entry_key()
+        return Entry(
+            kind=kind,
+            namespace=namespace,
+            name=name,
+            body=self.payload(),
+            version=self.number(),
+            created=self.at(),
+            updated=self.at(),
+            updated_by=self.name(),
+            expires=self.random.choice([0, self.at()]),
+        )
+
+    def entries(self) -> list[Entry]:
+        return list({(row.kind, row.namespace, row.name): row for row in self.some(self.entry)}.values())
+
+    def audit(self) -> Audit:
+        return audit(
+            at=self.at(),
+            who=self.name(),
+            what=self.name(),
+            process_id=self.random.choice([0, self.process_id()]),
+            target=self.name(),
+            why=self.name(),
+            detail=self.payload(),
         )
 
     def changes(self) -> Changes:
@@ -201,6 +290,9 @@ class Requests:
             "undue": lambda: [(row.process_id, row.step_id, row.kind) for row in self.some(self.known_due)],
             "ended": lambda: [self.process_id()],
             "set_aside": lambda: [SetAside(process_id=self.process_id(), event=b"{}", error="e", created=1)],
+            "entries": self.entries,
+            "dropped_entries": lambda: list(set(self.some(self.entry_key))),
+            "audit": lambda: self.some(self.audit),
         }
         assert set(kinds) == set(Changes.__struct_fields__)
         chosen = self.random.sample(sorted(kinds), self.random.choice([1, 1, 1, 3]))
@@ -245,8 +337,16 @@ class Requests:
         ]
 
     def ask_add_claim(self) -> list[Any]:
-        poll = self.random.choice([None, "p", "q"])
-        return [(claim(self.random.randint(1, 9_999), poll_id=poll, deadline=self.at(), steps=(1, 2)),)]
+        row = claim(
+            self.random.randint(1, 9_999),
+            client=self.random.choice(["app", "ops"]),
+            host=self.name(),
+            poll_id=self.random.choice([None, "p", "q"]),
+            created=self.at(),
+            deadline=self.at(),
+            steps=self.random.choice([(), (1, 2)]),
+        )
+        return [(row,)]
 
     def claim_id(self) -> int:
         known = [*self.memory.claim.rows, 77]
@@ -319,6 +419,28 @@ class Requests:
     def ask_put_namespace(self) -> list[Any]:
         return [(Namespace(self.name(), str(self.number())),)]
 
+    # -- entries and audit
+
+    def ask_newest_process(self) -> list[Any]:
+        namespace = self.random.choice(["default", "other"])
+        return [(namespace, self.random.choice(["order", "refund"]), self.at())]
+
+    def ask_entry(self) -> list[Any]:
+        return [self.entry_key()]
+
+    def ask_drop_expired_entries(self) -> list[Any]:
+        return [(self.at(), self.number() % 3)]
+
+    def read_entries(self) -> list[Any]:
+        return [(self.entry_key()[0], self.random.choice([None, "default"]))]
+
+    def read_audit(self) -> list[Any]:
+        process = self.random.choice([None, 0, self.process_id()])
+        return [(process, self.number(), self.random.choice([0, self.number()]))]
+
+    def read_children(self) -> list[Any]:
+        return [(self.process_id(), self.number())]
+
     # -- the verbs of readers that are asked with other values than those of a turn
 
     def read_process(self) -> list[Any]:
@@ -380,6 +502,7 @@ READ_VERBS = _verbs(Reads)
 
 def test_both_stores_answer_alike(tmp_path: Path) -> None:
     effects: Counter[str] = Counter()
+    values: dict[str, set[str]] = {}
     for seed in (1, 2, 3):
         memory, sqlite = MemoryStore(), SqliteStore.open(tmp_path / f"{seed}.db", blob_threshold=40)
         sqlite.migrate()
@@ -389,6 +512,8 @@ def test_both_stores_answer_alike(tmp_path: Path) -> None:
             for _ in range(3):
                 requests.read()
         effects += requests.effects
+        for column, seen in requests.values.items():
+            values.setdefault(column, set()).update(seen)
         sqlite.close()
     wanted = {
         *TURN_VERBS,
@@ -398,6 +523,8 @@ def test_both_stores_answer_alike(tmp_path: Path) -> None:
         "rollback",
     }
     assert not wanted - set(effects), "these never did anything"
+    assert len({column.split(".")[0] for column in values}) == len(VARIED)
+    assert not [column for column, seen in values.items() if len(seen) < 2], "these were always the same"
 
 
 def test_a_difference_is_found(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
 
 
 async def _serve(store: "Store", settings: Settings) -> None:
+    from stepwell.cli.steps import Steps
+    from stepwell.runtime.runner import LocalRunner
     from stepwell.runtime.runtime import Runtime
     from stepwell.runtime.turn import RuntimeSettings
     from stepwell.server.serve import serve
@@ -87,7 +89,13 @@ async def _serve(store: "Store", settings: Settings) -> None:
             max_deliveries=settings.max_deliveries,
         ),
     )
-    await serve(runtime, settings, say=lambda line: print(line, flush=True))
+    steps = Steps()
+    await steps.start()
+    try:
+        runner = LocalRunner(runtime, steps.table)
+        await serve(runtime, settings, runner=runner, say=lambda line: print(line, flush=True))
+    finally:
+        await steps.stop()
 
 
 def _run(serving: Any) -> None:

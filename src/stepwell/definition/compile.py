@@ -1,19 +1,27 @@
 """From a checked definition to a `Plan`: numbers, places, compiled templates. Done once for each version."""
 
+from collections.abc import Iterable, Iterator
 from itertools import count
 
-from stepwell.definition.plan import Plan, StepPlan
+from stepwell.definition.plan import SCRIPTS, SERVER, Plan, StepPlan
 from stepwell.definition.template import compile_template
 from stepwell.model.codec import change
 from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
+from stepwell.model.work import QueueName
+
+IN_SERVER = frozenset({StepType.HTTP, StepType.JAVASCRIPT, StepType.PYTHON, StepType.JQ, StepType.BUILTIN})
+"""Work steps that the server's own runner takes."""
+SCRIPTED = frozenset({StepType.SWITCH, StepType.WHILE, StepType.WAIT, StepType.FLOW_GATEWAY})
+"""Control steps that may ask for a script to be evaluated."""
 
 
 def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
     """Compile a definition that `check` found no error in. `stored_id` is the id of its stored version."""
     steps: dict[str, StepPlan] = {}
     numbers = count(1)
+    jumps = any(step.type is StepType.FLOW_GATEWAY for step in _walk(definition.steps))
     for position, step in enumerate(definition.steps):
-        _place(step, position, None, (), numbers, steps)
+        _place(step, position, None, (), numbers, steps, jumps)
     mapping = definition.output_mapping
     return Plan(
         id=stored_id,
@@ -25,6 +33,20 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
     )
 
 
+def _walk(steps: Iterable[StepDefinition]) -> Iterator[StepDefinition]:
+    for step in steps:
+        yield step
+        yield from _walk(step.children)
+
+
+def _queue_of(step: StepDefinition) -> QueueName | None:
+    if step.type is StepType.WORKER:
+        return QueueName(step.namespace, StepType.WORKER.value, step.name)
+    if step.type in IN_SERVER:
+        return QueueName(SERVER, step.type.value, step.name if step.type is StepType.BUILTIN else "")
+    return SCRIPTS if step.type in SCRIPTED else None
+
+
 def _place(
     step: StepDefinition,
     position: int,
@@ -32,6 +54,7 @@ def _place(
     loops: tuple[str, ...],
     numbers: "count[int]",
     steps: dict[str, StepPlan],
+    repeats: bool,
 ) -> None:
     """Number a step, then what is inside it: reading order."""
     number = next(numbers)
@@ -47,12 +70,15 @@ def _place(
         input=compile_template(step.input),
         optional=step.optional,
         policy=step.configuration.error_policy_name or None,
+        queue=_queue_of(step),
+        repeats=repeats,
     )
+    repeats = repeats or step.type is StepType.WHILE
     if step.type is not StepType.FOREACH:
         for index, child in enumerate(step.children):
-            _place(child, index, step.ref, loops, numbers, steps)
+            _place(child, index, step.ref, loops, numbers, steps, repeats)
         return
     inner = count(0)
     for index, child in enumerate(step.children):
-        _place(child, index, step.ref, (*loops, step.ref), inner, steps)
+        _place(child, index, step.ref, (*loops, step.ref), inner, steps, repeats)
     steps[step.ref] = change(plan, iteration_size=next(inner))

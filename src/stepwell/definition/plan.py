@@ -11,6 +11,12 @@ from collections.abc import Mapping
 from stepwell.definition.template import Template
 from stepwell.model.codec import Record
 from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
+from stepwell.model.work import QueueName
+
+SERVER = "stepwell"
+"""The namespace of the queues that the server's own runner polls. No user's namespace may have this name."""
+SCRIPTS = QueueName(SERVER, "SCRIPT", "")
+"""Where a step stands while a script of its own is to be evaluated."""
 
 
 class StepPlan(Record, frozen=True, kw_only=True):
@@ -31,6 +37,10 @@ class StepPlan(Record, frozen=True, kw_only=True):
     input: Template
     optional: bool = False
     policy: str | None = None
+    queue: QueueName | None = None
+    """Where the step stands while it is offered; None for a step that nobody takes."""
+    repeats: bool = False
+    """May it begin again in the same process without a resume: inside a WHILE, or behind a FLOW_GATEWAY?"""
 
 
 class Plan(Record, frozen=True, kw_only=True):

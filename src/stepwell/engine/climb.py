@@ -1,12 +1,16 @@
 """How children are opened, and how a step that closed is heard of further up."""
 
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import islice
 
-from stepwell.engine.draft import Draft
-from stepwell.engine.steps import create, fails_parent
-from stepwell.model.codec import encode
+from stepwell.engine.draft import MAX_TRANSITIONS, Draft
+from stepwell.engine.inputs import want_inputs
+from stepwell.engine.steps import begin_anew, create, fails_parent
+from stepwell.model.codec import EMPTY, Json, encode
+from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
-from stepwell.model.step import StepContext, StepPath
+from stepwell.model.step import StepContext, StepPath, StepStatus
 
 
 class Sequel(Enum):
@@ -23,7 +27,11 @@ def open_child(draft: Draft, ref: str, indices: StepPath, parent: StepContext | 
     """Open the child at (ref, *indices). In a resumed process: leave what went well, resume what did not."""
     plan = draft.plan.steps[ref]
     path = (ref, *indices)
-    if draft.process.resumed:
+    if plan.repeats:
+        before = draft.find(draft.id_at(path))
+        if before is not None and _is_of_another_pass(before, parent):
+            return draft.controls[plan.type].open(draft, plan, begin_anew(draft, plan, before, parent))
+    if draft.may_have_children(parent):
         before = draft.find(draft.id_at(path))
         if before is not None:
             draft.transitions += 1
@@ -33,14 +41,29 @@ def open_child(draft: Draft, ref: str, indices: StepPath, parent: StepContext | 
     return draft.controls[plan.type].open(draft, plan, create(draft, plan, path, parent))
 
 
+def _is_of_another_pass(before: StepContext, parent: StepContext | None) -> bool:
+    return parent is not None and not before.status.is_open and before.parent_execution_id != parent.execution
+
+
+def open_anew(draft: Draft, ref: str, indices: StepPath, parent: StepContext | None) -> StepContext:
+    """Open a child whatever became of it before: a record from earlier gets a further execution."""
+    plan = draft.plan.steps[ref]
+    path = (ref, *indices)
+    before = draft.find(draft.id_at(path))
+    step = create(draft, plan, path, parent) if before is None else begin_anew(draft, plan, before, parent)
+    return draft.controls[plan.type].open(draft, plan, step)
+
+
 def run_sequence(
     draft: Draft, refs: tuple[str, ...], position: int, indices: StepPath, parent: StepContext | None
 ) -> tuple[Sequel, StepContext | None]:
     """Open children one after the other, from a position on, until one waits or stops the rest.
 
     Answers the sequel and, when it STOPPED, the child that failed."""
-    if draft.process.resumed:
-        draft.want(draft.id_at((ref, *indices)) for ref in refs[position:])
+    if draft.may_have_children(parent):
+        ahead = refs[position : position + MAX_TRANSITIONS]
+        draft.want(draft.id_at((ref, *indices)) for ref in ahead)
+    look_ahead(draft, _until_waiting(draft, refs, position, indices))
     for at in range(position, len(refs)):
         if draft.exhausted:
             draft.set_due(DueKind.GO_ON, draft.now, step_id=parent.id if parent else 0, body=encode(at))
@@ -53,10 +76,56 @@ def run_sequence(
     return Sequel.DONE, None
 
 
+def look_ahead(draft: Draft, paths: Iterable[StepPath]) -> None:
+    """Ask at once for what the inputs of steps that are about to open name, or each of them costs a round."""
+    first = list(islice(paths, MAX_TRANSITIONS))
+    if len(first) > 1:
+        want_inputs(draft, first)
+
+
+def opening(draft: Draft, ref: str, indices: StepPath) -> Iterator[StepPath]:
+    """The paths of steps that may open in the same decision as this one. FOREACH looks ahead for itself."""
+    plan = draft.plan.steps[ref]
+    if draft.snapshot.complete and not plan.loops:
+        return
+    yield (ref, *indices)
+    if plan.type is StepType.LIST:
+        yield from _until_waiting(draft, plan.children, 0, indices)
+    elif plan.type is not StepType.FOREACH:
+        for child in plan.children:
+            yield from opening(draft, child, indices)
+
+
+def _until_waiting(
+    draft: Draft, refs: tuple[str, ...], position: int, indices: StepPath
+) -> Iterator[StepPath]:
+    for at in range(position, len(refs)):
+        yield from opening(draft, refs[at], indices)
+        if draft.plan.steps[refs[at]].type is StepType.WORKER:
+            return
+
+
+def last_output(draft: Draft, refs: tuple[str, ...], indices: StepPath) -> Json:
+    """The output of the last of these steps that COMPLETED: mostly the very last one, so not all are asked for."""
+    end, size = len(refs), 1
+    while end > 0:
+        start = max(0, end - size)
+        ids = [draft.id_at((ref, *indices)) for ref in refs[start:end]]
+        draft.want(ids)
+        for id in reversed(ids):
+            step = draft.find(id)
+            if step is not None and step.status is StepStatus.COMPLETED:
+                return step.output
+        end, size = start, size * 64
+    return EMPTY
+
+
 def climb(draft: Draft, step: StepContext) -> StepContext | None:
     """A step closed: its parent hears of it and may close too, and so on up.
 
     Answers the top-level step that closed last, or None when somebody on the way still waits."""
+    if not step.status.is_open:
+        draft.want_around(step.path)
     while not step.status.is_open and draft.process.status.is_open:
         parent = draft.parent_of(step)
         if parent is None:

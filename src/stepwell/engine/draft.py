@@ -6,8 +6,10 @@ from typing import Any
 from stepwell.definition.plan import Plan, StepPlan
 from stepwell.engine.effects import (
     Decision,
+    DefinitionByName,
     Ids,
     Key,
+    KnownDefinition,
     OpenSteps,
     PolicyById,
     PolicyByName,
@@ -25,6 +27,9 @@ from stepwell.model.step import StepContext, StepExecution, StepPath
 
 MAX_TRANSITIONS = 256
 """A decision opens and closes at most about this many steps; the rest follows by a GO_ON row."""
+
+HEAVY = 64
+"""What a transition counts that may need a load of its own: four in a decision, so that its rounds stay few."""
 
 ID_RUN = 64
 
@@ -46,6 +51,12 @@ class Control(Record, frozen=True, kw_only=True):
     """It ended badly and an operator resumes its process."""
     child_closed: Callable[["Draft", StepPlan, StepContext, StepContext], StepContext] | None = None
     """Containers: one of its children ended (last argument)."""
+    evaluated: Callable[["Draft", StepPlan, StepContext, Json], StepContext] | None = None
+    """Its script was evaluated; the runner's report."""
+    woken: Callable[["Draft", StepPlan, StepContext], StepContext] | None = None
+    """The moment it waited for has come."""
+    told: Callable[["Draft", StepPlan, StepContext, Json], StepContext] | None = None
+    """News from a process it started."""
     go_on: Callable[["Draft", StepPlan, StepContext, Json], StepContext] | None = None
     """Containers: a decision reached its bound; the rest now. The body is what it left in the due row."""
 
@@ -62,6 +73,7 @@ class Draft:
         "blocks",
         "controls",
         "ended",
+        "inputs",
         "now",
         "plan",
         "process",
@@ -78,6 +90,8 @@ class Draft:
         self.ended = False
         self.transitions = 0
         self.blocks: list[Block] = []
+        self.inputs: set[int] = set()
+        """Steps whose input was made anew for a further execution."""
         self._new = snapshot.process is None
         self._steps: dict[int, tuple[StepContext, Write]] = {}
         self._executions: list[StepExecution] = []
@@ -99,7 +113,7 @@ class Draft:
         try:
             return self.snapshot.steps[id]
         except KeyError:
-            if self.snapshot.complete and self.is_static(id):
+            if self._has_no_row(id):
                 return None
             raise Missing(StepsById((id,))) from None
 
@@ -113,14 +127,27 @@ class Draft:
         """Ask for all of these at once, so that one load answers what would otherwise be many."""
         known = self.snapshot.steps
         missing = tuple(
-            id
-            for id in ids
-            if id not in known
-            and id not in self._steps
-            and not (self.snapshot.complete and self.is_static(id))
+            id for id in ids if id not in known and id not in self._steps and not self._has_no_row(id)
         )
         if missing:
             raise Missing(StepsById(missing))
+
+    def _has_no_row(self, id: int) -> bool:
+        """Certainly, of an id that is not in the snapshot: all static rows are, or its run of ids is new."""
+        if self.snapshot.complete and self.is_static(id):
+            return True
+        return any(block.first <= id < block.first + block.count for block in self.blocks)
+
+    def may_have_children(self, parent: StepContext | None) -> bool:
+        """May children have rows from before? Only in a resumed process, and not below what this decision opened."""
+        if not self.process.resumed:
+            return False
+        written = None if parent is None else self._steps.get(parent.id)
+        return written is None or written[1] is not Write.NEW
+
+    def is_written(self, id: int) -> bool:
+        """Has this decision changed the step?"""
+        return id in self._steps
 
     def begun(self, path: StepPath) -> bool:
         """Does the step at a path have a record? One that was never resumed has none unless this run made it."""
@@ -148,11 +175,29 @@ class Draft:
     def parent_of(self, step: StepContext) -> StepContext | None:
         return None if step.parent_id is None else self.step(step.parent_id)
 
+    def want_around(self, path: StepPath) -> None:
+        """Ask for all containers around a path: one load, and one more for each FOREACH among them."""
+        plan = self.plan.steps[str(path[0])]
+        if plan.parent is None or (self.snapshot.complete and not plan.loops):
+            return
+        around = []
+        ref: str | None = plan.parent
+        while ref is not None:
+            around.append(self.plan.steps[ref])
+            ref = around[-1].parent
+        for depth in range(len(plan.loops) + 1):
+            indices = path[1 : 1 + depth]
+            self.want(self.id_at((each.ref, *indices)) for each in around if len(each.loops) == depth)
+
     def policy_named(self, name: str) -> ErrorPolicy | None:
         """The policy of that name in the process's namespace, else in the default one."""
         key = PolicyByName(self.process.namespace, name)
         if key not in self.snapshot.policies:
-            raise Missing(key)
+            # Who needs one may need others in the same decision: all at once, or each costs a round.
+            names = {plan.policy for plan in self.plan.steps.values()} - {None}
+            raise Missing(
+                *(PolicyByName(self.process.namespace, str(each)) for each in sorted(map(str, names)))
+            )
         return self.snapshot.policies[key]
 
     def policy_by_id(self, id: int) -> ErrorPolicy | None:
@@ -163,13 +208,21 @@ class Draft:
             raise Missing(key)
         return self.snapshot.policies[key]
 
-    def open_steps(self, limit: int) -> list[StepContext]:
-        """Up to `limit` open steps by id, without those that this draft has closed."""
+    def definition_named(self, namespace: str, name: str, version: int | None) -> KnownDefinition | None:
+        """That version of a definition, or its newest."""
+        key = DefinitionByName(namespace, name, version)
+        if key not in self.snapshot.definitions:
+            raise Missing(key)
+        return self.snapshot.definitions[key]
+
+    def open_steps(self, limit: int) -> tuple[list[StepContext], bool]:
+        """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more."""
         if self.snapshot.open_steps is None:
             raise Missing(OpenSteps(limit))
         found = {id: self.step(id) for id in self.snapshot.open_steps}
         found |= {id: step for id, (step, _) in self._steps.items()}
-        return [found[id] for id in sorted(found) if found[id].status.is_open][:limit]
+        steps = [found[id] for id in sorted(found) if found[id].status.is_open]
+        return steps[:limit], len(steps) > limit or len(self.snapshot.open_steps) >= limit
 
     def new_ids(self, purpose: str, count: int) -> int:
         """The first of a run of `count` new ids."""
@@ -218,6 +271,11 @@ class Draft:
         process_id = process_id or self.process.id
         self._due[(process_id, step_id, kind)] = Due(process_id, step_id, kind, at, body)
 
+    def forget_due(self) -> None:
+        """The process ends: its rows go with it, and what this decision wanted to add never comes to be."""
+        own = self.process.id
+        self._due = {key: due for key, due in self._due.items() if key[0] != own}
+
     def drop_due(self, kind: DueKind, step_id: int = 0) -> None:
         self._due[(self.process.id, step_id, kind)] = None
 
@@ -237,6 +295,7 @@ class Draft:
             steps=self._steps,
             executions=tuple(self._executions),
             blocks=tuple(self.blocks),
+            inputs=tuple(sorted(self.inputs)),
             due=self._due,
             ended=self.ended,
             reply=reply,

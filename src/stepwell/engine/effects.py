@@ -43,6 +43,8 @@ class Decision(Record, frozen=True, kw_only=True):
     steps: Mapping[int, tuple[StepContext, Write]] = {}
     executions: tuple[StepExecution, ...] = ()
     blocks: tuple[Block, ...] = ()
+    inputs: tuple[int, ...] = ()
+    """Of `steps`, those whose input changes too."""
     due: Mapping[tuple[int, int, DueKind], Due | None] = {}
     """(process, step, kind) → the row to write, or None to delete it."""
     ended: bool = False
@@ -65,6 +67,23 @@ class PolicyById(Record, frozen=True):
     id: int
 
 
+class DefinitionByName(Record, frozen=True):
+    """Answered by a `KnownDefinition`, or None."""
+
+    namespace: str
+    name: str
+    version: int | None
+
+
+class KnownDefinition(Record, frozen=True):
+    """What the engine needs to know of a definition that another process will follow."""
+
+    id: int
+    version: int
+    size: int
+    """Ids that such a process takes at its start."""
+
+
 class OpenSteps(Record, frozen=True):
     """The first `limit` open steps of the process, by id."""
 
@@ -78,7 +97,7 @@ class Ids(Record, frozen=True):
     count: int
 
 
-Key = StepsById | PolicyByName | PolicyById | OpenSteps | Ids
+Key = StepsById | PolicyByName | PolicyById | DefinitionByName | OpenSteps | Ids
 
 
 class Needs(Record, frozen=True):
@@ -95,6 +114,7 @@ class Snapshot(Record, kw_only=True):
     complete: bool = False
     """Every row outside of iterations is known: an id that is not in `steps` has none."""
     policies: dict[PolicyByName | PolicyById, ErrorPolicy | None] = {}
+    definitions: dict[DefinitionByName, KnownDefinition | None] = {}
     open_steps: tuple[int, ...] | None = None
     ids: dict[str, int] = {}
     memo: dict[int, list[Raw]] = {}

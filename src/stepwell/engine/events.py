@@ -26,6 +26,9 @@ class ProcessStarted(Event, frozen=True, kw_only=True):
     created_by: str = ""
     tags: tuple[TagValue, ...] = ()
     rerun_of: int | None = None
+    parent_id: int | None = None
+    parent_step_id: int | None = None
+    depth: int = 0
 
 
 class StepReported(Event, frozen=True, kw_only=True, gc=False):
@@ -54,6 +57,14 @@ class TimerFired(Event, frozen=True, kw_only=True, gc=False):
     body: Json = b""
 
 
+class SignalReceived(Event, frozen=True, kw_only=True):
+    """Outside input for whoever waits for it, now or later."""
+
+    name: str
+    payload: Json
+    correlation: str | None = None
+
+
 class TerminateRequested(Event, frozen=True, kw_only=True):
     reason: str = ""
 
@@ -71,6 +82,7 @@ AnyEvent = (
     | StepReported
     | DeliveryExpired
     | TimerFired
+    | SignalReceived
     | TerminateRequested
     | ResumeRequested
     | ReviewRequested

@@ -4,6 +4,8 @@ Each is a START_PROCESS row for now. The turn that takes the row starts the proc
 started once, whatever happens in between.
 """
 
+from typing import Any
+
 from stepwell.engine.draft import ID_RUN, Draft
 from stepwell.model.codec import Json, Record, decode, encode
 from stepwell.model.definition import ProcessRequest
@@ -18,6 +20,35 @@ class StartBody(Record, frozen=True, kw_only=True):
     request: ProcessRequest
     source_id: int
     """The process that asked."""
+    trigger: TriggerType = TriggerType.STEP
+    definition_id: int = 0
+    """Which stored definition, when the engine has looked it up; 0 = by name when the row is taken."""
+    parent_step_id: int | None = None
+    """The SUB_PROCESS step that waits for its end."""
+    depth: int = 0
+
+
+class ChildEnded(Record, frozen=True, kw_only=True):
+    """The body of a NEWS row from a process to the step that waits for it."""
+
+    process_id: int
+    status: ProcessStatus
+    output: Any
+
+
+def tell_parent(draft: Draft) -> None:
+    """The process has ended: the step that waits for it hears of it in its own process's next turn."""
+    process = draft.process
+    if process.parent_id is None or process.parent_step_id is None:
+        return
+    news = ChildEnded(process_id=process.id, status=process.status, output=decode(process.output))
+    draft.set_due(
+        DueKind.NEWS,
+        draft.now,
+        process_id=process.parent_id,
+        step_id=process.parent_step_id,
+        body=encode(news),
+    )
 
 
 def run_request(draft: Draft, step: StepContext, request: ProcessRequest, event: str, output: Json) -> None:

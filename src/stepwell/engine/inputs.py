@@ -1,5 +1,7 @@
 """What templates see: the roots `context`, `input`, `state`, `steps` and `foreach`, resolved for one step."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from stepwell.definition.template import MISSING, Reference, Template
@@ -7,6 +9,8 @@ from stepwell.engine.draft import Draft
 from stepwell.model.codec import Json, decode, raw
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import StepContext, StepPath, parse_path
+
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str]:
@@ -17,6 +21,17 @@ def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str
         draft.want(_step_ids(draft, template, path))
     text, missing = template.render(lambda reference: look_up(draft, reference, path))
     return text, f"nothing found for {', '.join(missing)}" if missing else ""
+
+
+def want_inputs(draft: Draft, paths: Iterable[StepPath]) -> None:
+    """Ask at once for everything that the inputs of these steps, about to open, name beside each other."""
+    opening = {draft.id_at(path): path for path in paths}
+    draft.want(
+        id
+        for path in opening.values()
+        for id in _step_ids(draft, draft.plan.steps[str(path[0])].input, path)
+        if id not in opening
+    )
 
 
 def look_up(draft: Draft, reference: Reference, path: StepPath) -> Any:
@@ -70,7 +85,7 @@ def _step_ids(draft: Draft, template: Template, path: StepPath) -> list[int]:
     for reference in template.references:
         if reference.root == "steps" and reference.path:
             target = sight(draft, str(reference.path[0]), path)
-            if target is not None and _exists(draft, target):
+            if target is not None and target != path and _exists(draft, target):
                 ids.append(draft.id_at(target))
     return ids
 
@@ -85,6 +100,11 @@ def _exists(draft: Draft, path: StepPath) -> bool:
             return False
         if not 0 <= index < around.children.total:
             return False
+        if index >= around.children.next and not draft.process.resumed:
+            # Not begun, unless by this very decision.
+            first = around.children.base + index * draft.plan.steps[loop].iteration_size
+            if not draft.is_written(first):
+                return False
     return True
 
 
@@ -103,12 +123,12 @@ def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
 
 
 def _seen(draft: Draft, ref: str, path: StepPath) -> StepContext | None:
-    """The step that a ref means here, if it has a record."""
+    """The step that a ref means here, if it has a record. A step whose input is made has none yet."""
     plan = draft.plan.steps.get(ref)
-    if plan is not None and not plan.loops:
+    if plan is not None and not plan.loops and (ref,) != path:
         return draft.find(draft.process.id + plan.number)
     target = sight(draft, ref, path)
-    if target is None or not _exists(draft, target):
+    if target is None or target == path or not _exists(draft, target):
         return None
     return draft.find(draft.id_at(target))
 
@@ -184,8 +204,8 @@ def _walk(value: Any, names: tuple[str | int, ...]) -> Any:
         if isinstance(value, dict):
             value = value.get(str(name), MISSING)
         elif isinstance(value, list):
-            index = name if isinstance(name, int) else int(name) if str(name).isdigit() else len(value)
-            value = value[index] if -len(value) <= index < len(value) else MISSING
+            index = name if isinstance(name, int) else int(name) if _INDEX.fullmatch(name) else len(value)
+            value = value[index] if index < len(value) else MISSING
         else:
             return MISSING
         if value is MISSING:

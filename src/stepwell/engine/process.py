@@ -1,11 +1,12 @@
 """The process itself: its top-level sequence, its end, its output. Spec 0.4."""
 
-from stepwell.engine.climb import Sequel, climb, run_sequence
+from stepwell.engine.climb import Sequel, climb, last_output, run_sequence
 from stepwell.engine.draft import Draft
-from stepwell.engine.hooks import on_end
+from stepwell.engine.hooks import on_end, tell_parent
 from stepwell.engine.inputs import resolve
-from stepwell.engine.steps import close, error_text, fails_parent
-from stepwell.model.codec import EMPTY, Json, encode, members, raw
+from stepwell.engine.steps import close, explanation, fails_parent
+from stepwell.model.codec import Json, encode, members, raw
+from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessStatus
 from stepwell.model.step import StepContext, StepStatus
@@ -44,19 +45,15 @@ def complete(draft: Draft) -> None:
 
 def fail(draft: Draft, step: StepContext) -> None:
     """The process fails because of a top-level step; the output names the leaf that is the cause."""
-    cause = _cause(draft, step)
-    error = error_text(cause, draft)
-    end(
-        draft,
-        ProcessStatus.FAILED,
-        with_defaults(draft, encode({"error": error, "failedStepRef": cause.ref, "failedStepId": cause.id})),
-    )
+    end(draft, ProcessStatus.FAILED, with_defaults(draft, encode(explanation(draft, step))))
 
 
 def end(draft: Draft, status: ProcessStatus, output: Json, reason: str = "") -> None:
     draft.put_process(status=status, output=output, ended=draft.now, reason=reason or draft.process.reason)
     draft.ended = True
+    draft.forget_due()
     on_end(draft)
+    tell_parent(draft)
 
 
 def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "") -> None:
@@ -66,10 +63,12 @@ def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "
 
 
 def cancel_open_steps(draft: Draft) -> None:
-    steps = draft.open_steps(CLOSING_SLICE)
+    steps, more = draft.open_steps(CLOSING_SLICE)
     for step in steps:
+        if step.children is not None and draft.plan_of(step).type is StepType.SUB_PROCESS:
+            draft.set_due(DueKind.ORDER, draft.now, process_id=step.children.base, body=b'"TERMINATE"')
         close(draft, step, StepStatus.CANCELLED, step.output)
-    if len(steps) == CLOSING_SLICE:
+    if more:
         draft.set_due(DueKind.GO_ON, draft.now, body=CLOSING)
 
 
@@ -78,11 +77,7 @@ def regular_output(draft: Draft) -> Json:
     if draft.plan.output is not None:
         text, _ = resolve(draft, draft.plan.output, ())
         return with_defaults(draft, text)
-    for ref in reversed(draft.plan.top):
-        step = draft.find(draft.id_at((ref,)))
-        if step is not None and step.status is StepStatus.COMPLETED:
-            return with_defaults(draft, step.output)
-    return with_defaults(draft, EMPTY)
+    return with_defaults(draft, last_output(draft, draft.plan.top, ()))
 
 
 def with_defaults(draft: Draft, output: Json) -> Json:
@@ -92,11 +87,3 @@ def with_defaults(draft: Draft, output: Json) -> Json:
     given = members(output)
     missing = {key: raw(encode(value)) for key, value in defaults.items() if key not in given}
     return encode({**given, **missing}) if missing else output
-
-
-def _cause(draft: Draft, step: StepContext) -> StepContext:
-    """The deepest step that explains a failed one: containers note the id of the child that failed first."""
-    output = draft.decoded(step, "output")
-    if isinstance(output, dict) and isinstance(output.get("failedStepId"), int):
-        return draft.step(output["failedStepId"])
-    return step

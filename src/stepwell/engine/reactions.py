@@ -8,18 +8,25 @@ from stepwell.engine.events import (
     ProcessStarted,
     ResumeRequested,
     ReviewRequested,
+    SignalReceived,
     StepReported,
     TerminateRequested,
     TimerFired,
 )
+from stepwell.engine.hooks import tell_parent
 from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle
+from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, split, stripped
 from stepwell.engine.steps import close, error_output, forget_timer, offer, trouble
 from stepwell.model.codec import EMPTY, Json, change, decode, encode
+from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessContext, ProcessStatus
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import Phase, StepContext, StepStatus
 from stepwell.model.work import Acceptance, WorkStatus
+
+MOST_LOOKED_AT = 1_000
+"""Open steps among which a signal looks for the one that waits."""
 
 
 def process_started(draft: Draft, event: ProcessStarted) -> Reply:
@@ -41,6 +48,9 @@ def process_started(draft: Draft, event: ProcessStarted) -> Reply:
         created_by=event.created_by,
         tags=event.tags,
         rerun_of=event.rerun_of,
+        parent_id=event.parent_id,
+        parent_step_id=event.parent_step_id,
+        depth=event.depth,
         deadline=draft.now + timeout if timeout else 0,
     )
     draft.process_changed = True
@@ -83,12 +93,20 @@ def _refuse(draft: Draft, step: StepContext | None, token: int) -> Acceptance | 
         return Acceptance.STALE
     if step.status in (StepStatus.CANCELLED, StepStatus.TIMED_OUT, StepStatus.SKIPPED):
         return Acceptance.STALE
-    if not step.status.is_open or not draft.process.status.is_open or not step.hand_out.deliveries:
+    if not step.status.is_open or not step.hand_out.deliveries:
         return Acceptance.DUPLICATE
+    if not draft.process.status.is_open:
+        # It is about to be CANCELLED.
+        return Acceptance.STALE
     return None
 
 
 def _completed(draft: Draft, step: StepContext, output: Json) -> StepContext:
+    if step.phase is Phase.EVALUATING:
+        plan = draft.plan_of(step)
+        evaluated = draft.controls[plan.type].evaluated
+        assert evaluated is not None, f"{plan.type} {step.ref} asked for no script"
+        return evaluated(draft, plan, change(step, hand_out=step.hand_out.released()), output)
     try:
         output, asked = split(output)
     except BadState as error:
@@ -148,10 +166,15 @@ def timer_fired(draft: Draft, event: TimerFired) -> Reply:
     if not draft.process.status.is_open:
         if event.kind is DueKind.GO_ON and event.body == CLOSING:
             cancel_open_steps(draft)
+        elif event.kind is DueKind.ORDER:
+            _obey(draft, event)
         return None
     if event.kind is DueKind.PROCESS_TIMEOUT:
-        message = f"not done within {draft.process.deadline - draft.process.created} ms"
-        end_early(draft, ProcessStatus.TIMED_OUT, encode({"error": message}))
+        _process_timeout(draft)
+    elif event.kind is DueKind.ORDER:
+        _obey(draft, event)
+    elif event.kind is DueKind.NEWS:
+        _told(draft, event)
     elif event.kind is DueKind.GO_ON:
         _go_on(draft, event)
     else:
@@ -159,7 +182,53 @@ def timer_fired(draft: Draft, event: TimerFired) -> Reply:
     return None
 
 
+def _obey(draft: Draft, event: TimerFired) -> None:
+    """What another process of the family orders. It may not fit any more: then it is too late, and no error."""
+    match decode(event.body):
+        case "TERMINATE" if draft.process.status.is_open:
+            end_early(draft, ProcessStatus.TERMINATED, EMPTY, "the process that started it ended")
+        case "RESUME" if draft.process.status.is_resumable:
+            resume_requested(draft, ResumeRequested())
+        case "RESUME" if not draft.process.status.is_open:
+            tell_parent(draft)
+
+
+def _told(draft: Draft, event: TimerFired) -> None:
+    step = draft.find(event.step_id)
+    if step is None or not step.status.is_open:
+        return
+    plan = draft.plan_of(step)
+    told = draft.controls[plan.type].told
+    assert told is not None, f"{plan.type} {step.ref} waits for nobody's news"
+    settle(draft, told(draft, plan, step, event.body))
+
+
+def signal_received(draft: Draft, event: SignalReceived) -> Reply:
+    """The oldest open step that waits for it takes it; else it is kept until one does."""
+    if not draft.process.status.is_open:
+        return Refusal("CONFLICT", f"process is {draft.process.status}, it takes no signals")
+    steps, _ = draft.open_steps(MOST_LOOKED_AT)
+    for step in steps:
+        waits = draft.plan_of(step).type is StepType.WAIT
+        if waits and matches(draft.decoded(step, "input"), event.name, event.correlation):
+            settle(draft, close(draft, step, StepStatus.COMPLETED, event.payload))
+            return None
+    if not keep(draft, event.name, event.correlation, event.payload):
+        return Refusal("CONFLICT", "the process keeps too many signals that nobody waits for")
+    return None
+
+
+def _process_timeout(draft: Draft) -> None:
+    if draft.now < draft.process.deadline:
+        return
+    message = f"not done within {draft.plan.definition.configuration.completion_timeout} ms"
+    end_early(draft, ProcessStatus.TIMED_OUT, encode({"error": message}))
+
+
 def _go_on(draft: Draft, event: TimerFired) -> None:
+    if event.body == CLOSING:
+        # It was resumed after its last open step was closed, before this row was taken.
+        return
     if not event.step_id:
         run_top(draft, decode(event.body))
         return
@@ -175,15 +244,34 @@ def _go_on(draft: Draft, event: TimerFired) -> None:
 def _step_timer(draft: Draft, event: TimerFired) -> None:
     """The condition is looked at again: a timer acts only if what it waited for has not happened."""
     step = draft.find(event.step_id)
-    if step is None or not step.status.is_open:
+    if step is None or not step.status.is_open or not _still_waits(draft, step, event.kind):
         return
     step = forget_timer(draft, step, event.kind)
     if event.kind is DueKind.READY:
         offer(draft, step, draft.now)
+    elif event.kind is DueKind.WAKE:
+        plan = draft.plan_of(step)
+        woken = draft.controls[plan.type].woken
+        assert woken is not None, f"{plan.type} {step.ref} waits for no moment"
+        settle(draft, woken(draft, plan, step))
     elif event.kind is DueKind.START_TIMEOUT and not step.hand_out.runs:
         settle(draft, trouble(draft, step, Trouble.START_TIMEOUT, error_output("no worker took it in time")))
     elif event.kind is DueKind.COMPLETION_TIMEOUT:
         settle(draft, trouble(draft, step, Trouble.COMPLETION_TIMEOUT, error_output("not completed in time")))
+
+
+def _still_waits(draft: Draft, step: StepContext, kind: DueKind) -> bool:
+    """Is this row the one that the step waits for? What was decided earlier in the same turn may have dropped it, or
+    put a later one in its place."""
+    if not step.timers & kind:
+        return False
+    if kind is DueKind.READY:
+        return step.schedule <= draft.now
+    if kind is DueKind.START_TIMEOUT:
+        policy = draft.policy_by_id(step.policy_id)
+        allowed = policy.start_timeout.duration if policy and policy.start_timeout else 0
+        return step.schedule + allowed <= draft.now
+    return True
 
 
 # -- what operators ask
@@ -200,6 +288,8 @@ def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
     """Failed, timed-out and cancelled steps run again; what went well stays. The time limit starts anew."""
     if not draft.process.status.is_resumable:
         return Refusal("CONFLICT", f"process is {draft.process.status}, it cannot be resumed")
+    if draft.open_steps(1)[0]:
+        return Refusal("CONFLICT", "its open steps are still being cancelled, try again in a moment")
     timeout = draft.plan.definition.configuration.completion_timeout
     draft.put_process(
         status=ProcessStatus.RUNNING,
@@ -209,7 +299,7 @@ def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
         resumed=draft.process.resumed + 1,
         deadline=draft.now + timeout if timeout else 0,
     )
-    # A process that ended with many open steps may still be closing them.
+    # A row that closes open steps may be left, although none is open any more.
     draft.drop_due(DueKind.GO_ON)
     _start_clock(draft)
     run_top(draft, 0)

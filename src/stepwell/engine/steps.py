@@ -1,7 +1,7 @@
 """One step: opened, offered, retried, closed. What every type has in common."""
 
 from stepwell.definition.plan import StepPlan
-from stepwell.engine.draft import Draft
+from stepwell.engine.draft import HEAVY, Draft
 from stepwell.engine.effects import Write
 from stepwell.engine.error_policy import LONGEST_DELAY_MS, Trouble, judge
 from stepwell.engine.hooks import run_request
@@ -13,6 +13,7 @@ from stepwell.model.step import (
     NOT_HANDED_OUT,
     Children,
     HandOut,
+    Phase,
     StepContext,
     StepExecution,
     StepPath,
@@ -79,11 +80,27 @@ def next_execution(draft: Draft, step: StepContext, due: int) -> StepContext:
             updated=draft.now,
             output=EMPTY,
             children=None,
+            phase=Phase.WORK,
             container_runs=0,
             hand_out=fresh,
         ),
         Write.OFFER,
     )
+
+
+def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepContext | None) -> StepContext:
+    """A further execution of a step that has a record from an earlier pass, its input made as templates give it now."""
+    text, warning = resolve(draft, plan.input, before.path)
+    step = change(
+        next_execution(draft, before, draft.now),
+        status=StepStatus.SCHEDULED,
+        parent_execution_id=1 if parent is None else parent.execution,
+        retries=0,
+        input=text,
+        warning=warning,
+    )
+    draft.inputs.add(step.id)
+    return draft.put(step)
 
 
 def begin(draft: Draft, step: StepContext) -> StepContext:
@@ -104,7 +121,7 @@ def run_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 
 def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepContext:
     """Resume a container on the path: the same execution runs once more, what went well stays."""
-    draft.transitions += 1
+    draft.transitions += HEAVY
     return draft.put(
         change(
             step,
@@ -148,7 +165,7 @@ def _start_clocks(draft: Draft, step: StepContext, policy: ErrorPolicy, due: int
 def offer(draft: Draft, step: StepContext, due: int) -> StepContext:
     """Ready for its queue at `due`: at once, or by a due row (a delayed step stands in `due`, not in the queue)."""
     if due > draft.now:
-        step = set_timer(draft, step, DueKind.READY, due)
+        step = set_timer(draft, change(step, schedule=due), DueKind.READY, due)
         return draft.put(change(step, hand_out=step.hand_out.released()), Write.OFFER)
     ready = rank(due, step.priority)
     return draft.put(
@@ -223,6 +240,14 @@ def skip(draft: Draft, plan: StepPlan, path: StepPath, parent: StepContext | Non
 
 def error_output(message: str) -> Json:
     return encode({"error": message})
+
+
+def explanation(draft: Draft, step: StepContext) -> dict[str, object]:
+    """Why a step failed: its own words and the leaf that is the cause. A container's output names that leaf already;
+    what a worker writes under the same keys means nothing here."""
+    said = draft.decoded(step, "output") if draft.plan_of(step).children else {}
+    ref, id = said.get("failedStepRef", step.ref), said.get("failedStepId", step.id)
+    return {"error": error_text(step, draft), "failedStepRef": ref, "failedStepId": id}
 
 
 def error_text(step: StepContext, draft: Draft) -> str:

@@ -15,6 +15,12 @@ class DueKind(IntEnum):
     PROCESS_TIMEOUT = 8
     GO_ON = 16
     """A decision reached its bound; the rest follows in the next turn."""
+    WAKE = 64
+    """A step has waited long enough."""
+    NEWS = 128
+    """To the step of a parent: its child ended, as the body says. To a waiting step: somebody feeds it."""
+    ORDER = 256
+    """To a process, from another one of its family: terminate, resume."""
     START_PROCESS = 32
     """Start the process that has this id; the request is in the body."""
 

@@ -74,6 +74,20 @@ class ProcessContext(Record, frozen=True, kw_only=True, gc=False):
     """Why it was terminated or reviewed, in an operator's words."""
     marked: bool = False
     """An event of this process made the engine raise and was set aside; `doctor` shows it."""
+    parent_id: int | None = None
+    """The process whose SUB_PROCESS step started this one."""
+    parent_step_id: int | None = None
+    """That step, while it waits for this process; None when nobody waits."""
+    depth: int = 0
+    """How many processes are above it."""
+    paused: bool = False
+    """Nothing new begins until an operator lets it go on."""
+    signals: Json = b"[]"
+    """Signals that came before a step waited for them: a list of {name, payload}."""
+    secret_state: Json = b""
+    """The user's secret variables, encrypted; empty = none."""
+    response: Json = b""
+    """What a SEND_RESPONSE step answered to the synchronous caller; empty = nothing yet."""
     resumed: int = 0
     """How often it was resumed. While 0, a step that opens has never had a row before."""
     revision: int = 0

@@ -43,6 +43,20 @@ _OPEN = frozenset({StepStatus.PENDING, StepStatus.SCHEDULED, StepStatus.RUNNING,
 _FAILED = frozenset({StepStatus.FAILED, StepStatus.TIMED_OUT, StepStatus.CANCELLED})
 
 
+class Phase(StrEnum):
+    """What an open step is busy with, beside its ordinary work. Decides which queue it stands in."""
+
+    WORK = ""
+    PREPARING = "PREPARING"
+    """Its pre-execution script runs; its input is not final yet."""
+    EVALUATING = "EVALUATING"
+    """A control step's script runs in the server."""
+    GATED = "GATED"
+    """It waits for room under a limit."""
+    HELD = "HELD"
+    """An operator holds it; shown as PAUSED."""
+
+
 class HandOut(Record, frozen=True, gc=False):
     """Where a leaf step stands between the queue and a worker. Written by claims, never from a cache."""
 
@@ -133,6 +147,7 @@ class StepContext(Record, frozen=True, kw_only=True, gc=False):
     """Runs of the current execution of a step that nobody polls (containers, NOOP …)."""
     retries: int = 0
     """Retries that the error policy has granted, over all its events, since the start or the last resume."""
+    phase: Phase = Phase.WORK
     timers: int = 0
     """Which kinds of due rows may exist for it: a set of DueKind bits."""
     input: Json = EMPTY

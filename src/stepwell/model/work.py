@@ -30,6 +30,8 @@ class WorkRequest(Record, frozen=True, kw_only=True, gc=False):
     execution: int
     name: str
     namespace: str
+    type: str = "WORKER"
+    """Of the queue: which runner it was meant for."""
     ref: str
     input: Json
     optional: bool

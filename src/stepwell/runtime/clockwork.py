@@ -20,6 +20,8 @@ class Clockwork:
         self._max_deliveries = max_deliveries
         self._next_due = 0
         self._next_claim = 0
+        self.caught_up = False
+        """Every row that was due when the lane began, or lost its memory, has been looked at."""
         self._alive: dict[tuple[str, str], int] = {}
 
     def next_at(self) -> int:
@@ -35,6 +37,7 @@ class Clockwork:
     def look_again(self) -> None:
         """After a rollback nothing that was noted can be trusted."""
         self._next_due = self._next_claim = 0
+        self.caught_up = False
 
     def sign_of_life(self, client: str, host: str, now: int) -> None:
         self._alive[(client, host)] = now
@@ -47,6 +50,7 @@ class Clockwork:
         taken = turn.take_due(rows)
         following = turn.next_due_at()
         self._next_due = NEVER if following is None else following
+        self.caught_up = self.caught_up or self._next_due > now
         return taken
 
     def expired(self, turn: Turn, now: int) -> list[tuple[StepContext, DeliveryExpired]]:

@@ -45,13 +45,8 @@ class Waiting:
         return self.ask.gone.gone
 
     def wants(self, queue: int) -> int:
-        return min(self.room, self.rooms.get(queue, 0))
-
-    def repeat(self, held: list[StepContext]) -> None:
-        """Answer what an earlier answer said that was lost; nothing more is claimed for it."""
-        if held:
-            self.again = held
-            self.room = 0
+        """How many more steps of a queue. Nothing beside what a lost answer said already."""
+        return 0 if self.again else min(self.room, self.rooms.get(queue, 0))
 
     def rollback(self) -> None:
         """What it got in a turn that was rolled back was never handed out."""
@@ -122,6 +117,10 @@ class Dispatch:
         for waiting in done:
             self.remove(waiting)
         return done
+
+    def repeated(self) -> list[Waiting]:
+        """Polls whose earlier answer was lost."""
+        return [waiting for waiting in self._waiting.values() if waiting.again]
 
     def served(self) -> list[Waiting]:
         """Polls that have got something in this turn."""
@@ -234,6 +233,7 @@ class Dispatch:
     def forget(self) -> None:
         """The turn was rolled back: what it handed out was not; queues must be looked at again."""
         self._seen_empty.clear()
+        self.closing.clear()
         # Counted down by reports that count for nothing now: such a claim's row goes at its deadline instead.
         self._open_in_claim.clear()
         for waiting in self._waiting.values():
@@ -251,6 +251,7 @@ def work_request(step: StepContext, queue: QueueName, optional: bool) -> WorkReq
         execution=step.execution,
         name=queue.name,
         namespace=queue.namespace,
+        type=queue.type,
         ref=step.ref,
         input=step.input,
         optional=optional,

@@ -6,8 +6,10 @@ from stepwell.definition.plan import Plan
 from stepwell.engine.decide import decide
 from stepwell.engine.effects import (
     Decision,
+    DefinitionByName,
     Ids,
     Key,
+    KnownDefinition,
     Needs,
     OpenSteps,
     PolicyById,
@@ -18,9 +20,10 @@ from stepwell.engine.effects import (
     Write,
 )
 from stepwell.engine.events import AnyEvent
+from stepwell.engine.process import CLOSING
 from stepwell.model.codec import change
-from stepwell.model.definition import StepType
 from stepwell.model.due import Due, DueKind
+from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import HandOut, StepContext
 from stepwell.runtime.cache import ROW_BYTES
@@ -55,6 +58,7 @@ class Fold:
         self.due: dict[tuple[int, int, DueKind], Due | None] = {}
         # A policy's name may mean another version by now; the catalog's memory is cheap to ask.
         snapshot.policies.clear()
+        snapshot.definitions.clear()
 
     # -- deciding
 
@@ -116,15 +120,27 @@ class Fold:
                     snapshot.policies[PolicyById(found.id)] = found
             case PolicyById(id):
                 snapshot.policies[key] = self._turn.policy_by_id(id)
+            case DefinitionByName(namespace, name, version):
+                snapshot.definitions[key] = self._known(namespace, name, version)
             case OpenSteps(limit):
                 snapshot.open_steps = self._open_steps(limit)
             case Ids(purpose, count):
                 snapshot.ids[purpose] = self._turn.reserve(-(-count // BLOCK))
 
+    def _known(self, namespace: str, name: str, version: int | None) -> KnownDefinition | None:
+        try:
+            plan = self._lookups.find(self._turn, namespace, name, version)
+        except NotFound:
+            return None
+        return KnownDefinition(plan.id, plan.definition.version or 1, plan.size)
+
     def _add(self, steps: Sequence[StepContext]) -> None:
         for step in steps:
-            self._fresh.add(step.id)
-            if self.snapshot.steps.get(step.id) is None:
+            if self.snapshot.steps.get(step.id) is not None:
+                # Known, but perhaps from before its last hand-out.
+                self.set_hand_out(step.id, step.hand_out)
+            else:
+                self._fresh.add(step.id)
                 self.snapshot.steps[step.id] = step
                 self.added_bytes += ROW_BYTES + len(step.input) + len(step.output)
 
@@ -159,21 +175,22 @@ class Fold:
             if write is Write.NEW:
                 step = self._queued(step)
                 self.added_bytes += ROW_BYTES + len(step.input)
+            elif write is Write.OFFER and step.hand_out.ready is not None:
+                step = self._queued(step)
             self.added_bytes += len(step.output)
             before = self.writes.get(id)
             self.writes[id] = write if before is None else max(before, write)
             snapshot.steps[id] = step
-        if decision.executions or decision.blocks:
+        if decision.executions or decision.blocks or decision.inputs:
             self.executions.append(decision)
         if decision.due:
             self.due.update(decision.due)
 
     def _queued(self, step: StepContext) -> StepContext:
-        plan = self.snapshot.plan
+        """With the number of the queue it stands in while it is offered: its own, or the one for scripts."""
         ref = str(step.path[0])
-        if plan.steps[ref].type is not StepType.WORKER:
-            return step
-        return change(step, queue=self._lookups.queue_of(self._turn, plan, ref))
+        queue = self._lookups.queue_of(self._turn, self.snapshot.plan, ref, step.phase)
+        return step if queue == step.queue else change(step, queue=queue)
 
     def set_aside(self, event_text: bytes, error: str, now: int, changes: Changes) -> None:
         """Keep an event that made the engine raise beside its process, and mark the process."""
@@ -198,13 +215,27 @@ class Fold:
         for decision in self.executions:
             changes.executions += decision.executions
             changes.blocks += decision.blocks
+            self._collect_inputs(decision, changes)
         for key, due in self.due.items():
             if due is None:
                 changes.undue.append(key)
-            else:
+            elif self._is_wanted(due, process):
                 changes.due.append(due)
         if self.ended:
             changes.ended.append(process.id)
+
+    def _collect_inputs(self, decision: Decision, changes: Changes) -> None:
+        for id in decision.inputs:
+            step = self.snapshot.steps[id]
+            if step is not None and self.writes[id] is not Write.NEW and step not in changes.inputs:
+                changes.inputs.append(step)
+
+    @staticmethod
+    def _is_wanted(due: Due, process: ProcessContext) -> bool:
+        """A process that began a timer and ended in the same turn leaves none but the rest of its closing."""
+        if process.status.is_open or due.process_id != process.id:
+            return True
+        return due.kind is DueKind.GO_ON and due.body == CLOSING
 
 
 def new_snapshot(plan: Plan) -> Snapshot:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from stepwell.engine.steps import rank
 from stepwell.model.errors import Busy, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, ExchangeAsk
@@ -98,13 +99,22 @@ class Lane:
             answers.append((waiting.ask, _exchanged(waiting)))
 
     def _release(self, lost: Sequence[Waiting]) -> None:
-        """What was claimed for somebody who hung up meanwhile goes back to its queue."""
-        with self._store.turn() as turn:
-            for waiting in lost:
-                turn.release([(s.id, s.hand_out.token, s.hand_out.polled) for s in waiting.steps])
-                turn.drop_claims([waiting.claim])
-                for step in waiting.steps:
-                    self.node.dispatch.left_in_queue(step.queue)
+        """What was claimed for somebody who hung up meanwhile goes back to its queue.
+
+        When that fails the leases end by themselves: what the turn has committed must be answered as it is."""
+        steps = [step for waiting in lost for step in waiting.steps]
+        try:
+            with self._store.turn() as turn:
+                turn.release([(s.id, s.hand_out.token, rank(s.schedule, s.priority)) for s in steps])
+                turn.drop_claims([waiting.claim for waiting in lost])
+        except Exception as error:
+            if not isinstance(error, Busy):
+                log.exception("nothing was given back for callers who hung up")
+            return
+        for step in steps:
+            self.node.dispatch.left_in_queue(step.queue)
+        # Others may wait for these steps: a turn is due now.
+        self.node.clockwork.look_again()
 
     def drain(self) -> list[Answer]:
         """The server stops: every held poll is answered empty."""

@@ -1,11 +1,12 @@
 """What a lane looks up again and again: plans, queue numbers, error policies. By id for ever, by name until a write."""
 
 from stepwell.definition.compile import build_plan
-from stepwell.definition.plan import Plan
+from stepwell.definition.plan import SCRIPTS, Plan
 from stepwell.model.codec import decode_as
 from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import NotFound
+from stepwell.model.step import Phase
 from stepwell.model.work import QueueName
 from stepwell.store.port import Turn
 
@@ -16,10 +17,17 @@ class Lookups:
     def __init__(self) -> None:
         self._plans: dict[int, Plan] = {}
         self._found: dict[tuple[str, str, int | None], Plan] = {}
-        self._step_queues: dict[tuple[int, str], int] = {}
+        self._step_queues: dict[tuple[int, str, Phase], int] = {}
         self._queues: dict[QueueName, int] = {}
         self._queue_names: dict[int, QueueName] = {}
         self._policies: dict[tuple[str, str], ErrorPolicy | None] = {}
+
+    def forget(self) -> None:
+        """A turn was rolled back. Numbers of queues are never given twice, and held polls still know theirs."""
+        self._plans.clear()
+        self._step_queues.clear()
+        self._queues.clear()
+        self.forget_names()
 
     def by_id(self, turn: Turn, id: int) -> Plan:
         plan = self._plans.get(id)
@@ -59,14 +67,14 @@ class Lookups:
             self._policies[key] = found
         return self._policies[key]
 
-    def queue_of(self, turn: Turn, plan: Plan, ref: str) -> int:
-        """The number of the queue that the workers of a step poll."""
-        key = (plan.id, ref)
+    def queue_of(self, turn: Turn, plan: Plan, ref: str, phase: Phase) -> int:
+        """The number of the queue that a step stands in while it is offered; 0 when nobody takes it."""
+        key = (plan.id, ref, phase)
         number = self._step_queues.get(key)
         if number is None:
-            step = plan.steps[ref]
-            name = QueueName(step.definition.namespace, step.type.value, step.definition.name)
-            number = self._step_queues[key] = self.queue(turn, name)
+            scripted = phase is Phase.EVALUATING or phase is Phase.PREPARING
+            name = SCRIPTS if scripted else plan.steps[ref].queue
+            number = self._step_queues[key] = 0 if name is None else self.queue(turn, name)
         return number
 
     def queue(self, turn: Turn, name: QueueName) -> int:

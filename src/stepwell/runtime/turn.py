@@ -12,12 +12,12 @@ from typing import Any
 from stepwell.definition.plan import Plan
 from stepwell.engine.effects import Refusal, Reply, Write
 from stepwell.engine.events import AnyEvent, DeliveryExpired, ProcessStarted, StepReported, TimerFired
-from stepwell.engine.hooks import StartBody
+from stepwell.engine.hooks import ChildEnded, StartBody
 from stepwell.engine.process import CLOSING
 from stepwell.model.codec import Json, Record, decode_as, encode, members, raw
 from stepwell.model.due import Due, DueKind
 from stepwell.model.errors import Conflict, NotFound, StepwellError
-from stepwell.model.process import ProcessContext, TriggerType
+from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.step import HandOut
 from stepwell.model.work import Acceptance
 from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
@@ -50,6 +50,17 @@ class RuntimeSettings(Record, frozen=True, kw_only=True):
     cache_bytes: int = 256 * 1024 * 1024
 
 
+class Lineage(Record, frozen=True):
+    """Where a process comes from."""
+
+    process_id: int = 0
+    """Its id when that is known already; 0 = a new one."""
+    rerun_of: int | None = None
+    parent_id: int | None = None
+    parent_step_id: int | None = None
+    depth: int = 0
+
+
 class Node:
     """What a lane keeps in memory between its turns."""
 
@@ -69,7 +80,7 @@ class Node:
     def forget(self) -> None:
         """A turn was rolled back: memory may be ahead of the store, so none of it is kept."""
         self.cache.clear()
-        self.lookups = Lookups()
+        self.lookups.forget()
         self.dispatch.forget()
         self.clockwork.look_again()
 
@@ -163,17 +174,15 @@ class OneTurn:
         extensions = ask.exchange.extensions
         if not extensions:
             return
-        own = {
-            step.id: step.lease_ms
-            for step in self._turn.steps([e.step_id for e in extensions if not e.lease_ms])
-        }
-        default = self._node.settings.lease_ms
-        ask.extended = self._turn.extend(
-            [
-                (e.step_id, e.token, self._now + (e.lease_ms or own.get(e.step_id) or default))
-                for e in extensions
-            ]
-        )
+        rows = {step.id: step for step in self._turn.steps([e.step_id for e in extensions])}
+        asked = []
+        for extension in extensions:
+            step = rows.get(extension.step_id)
+            own, until = (step.lease_ms, step.hand_out.deadline) if step is not None else (0, 0)
+            more = extension.lease_ms or own or self._node.settings.lease_ms
+            # Asking to keep a step never makes its lease end sooner.
+            asked.append((extension.step_id, extension.token, max(until, self._now + more)))
+        ask.extended = self._turn.extend(asked)
 
     def _take_operations(self) -> None:
         for ask in self._asks:
@@ -186,6 +195,8 @@ class OneTurn:
             if due.kind is DueKind.START_PROCESS:
                 self._start_due(due)
             else:
+                if due.kind is DueKind.GO_ON and due.body == CLOSING:
+                    self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
         for step, expired in clockwork.expired(self._turn, self._now):
@@ -261,7 +272,7 @@ class OneTurn:
 
     def _start_asked(self, ask: StartAsk) -> None:
         try:
-            process = self._rerun(ask) if ask.request is None else self._start(ask.request, None, None)
+            process = self._rerun(ask) if ask.request is None else self._start(ask.request, None, Lineage())
         except StepwellError as error:
             self.answers.append((ask, error))
         else:
@@ -287,7 +298,7 @@ class OneTurn:
             trigger=old.trigger,
             created_by=ask.created_by,
         )
-        return self._start(request, plan, old.id)
+        return self._start(request, plan, Lineage(rerun_of=old.id))
 
     def _start_due(self, due: Due) -> None:
         """A hook's or a policy's process. What cannot be started is set aside beside the process that asked."""
@@ -301,17 +312,31 @@ class OneTurn:
             request_id=wish.request_id,
             correlation_id=wish.correlation_id,
             priority=wish.priority,
-            trigger=TriggerType.STEP,
+            trigger=body.trigger,
             created_by="stepwell",
         )
+        lineage = Lineage()
+        if body.trigger is TriggerType.SUB_PROCESS:
+            lineage = Lineage(due.process_id, None, body.source_id, body.parent_step_id, body.depth)
         try:
-            self._start(request, None, None)
+            plan = self._node.lookups.by_id(self._turn, body.definition_id) if body.definition_id else None
+            self._start(request, plan, lineage)
         except StepwellError as error:
             self._changes.set_aside.append(
                 SetAside(process_id=body.source_id, event=due.body, error=error.message, created=self._now)
             )
+            self._tell_parent_of_failure(due.process_id, body, error)
 
-    def _start(self, request: StartRequest, plan: Plan | None, rerun_of: int | None) -> ProcessContext:
+    def _tell_parent_of_failure(self, child_id: int, body: StartBody, error: StepwellError) -> None:
+        """A step that waits for a process that could not begin must not wait for ever."""
+        if body.parent_step_id is not None:
+            news = ChildEnded(
+                process_id=child_id, status=ProcessStatus.FAILED, output={"error": error.message}
+            )
+            row = Due(body.source_id, body.parent_step_id, DueKind.NEWS, self._now, encode(news))
+            self._changes.due.append(row)
+
+    def _start(self, request: StartRequest, plan: Plan | None, lineage: Lineage) -> ProcessContext:
         """Raises NotFound for an unknown definition, StepwellError when the engine raised."""
         lookups = self._node.lookups
         if plan is None:
@@ -319,7 +344,7 @@ class OneTurn:
         definition = plan.definition
         fold = Fold(self._turn, lookups, new_snapshot(plan))
         event = ProcessStarted(
-            process_id=self._turn.reserve(-(-plan.size // BLOCK)),
+            process_id=lineage.process_id or self._turn.reserve(-(-plan.size // BLOCK)),
             namespace=definition.namespace,
             name=definition.name,
             version=definition.version or 1,
@@ -332,7 +357,10 @@ class OneTurn:
             priority=request.priority,
             created_by=request.created_by,
             tags=definition.tags,
-            rerun_of=rerun_of,
+            rerun_of=lineage.rerun_of,
+            parent_id=lineage.parent_id,
+            parent_step_id=lineage.parent_step_id,
+            depth=lineage.depth,
         )
         try:
             fold.take(event, self._now)
@@ -360,17 +388,15 @@ class OneTurn:
         claim = self._turn.claim_of_poll(client, poll_id)
         if claim is None:
             return
-        held = [step for step in self._turn.steps(claim.steps) if step.hand_out.claim == claim.id]
-        waiting.repeat(held)
+        waiting.again = [step for step in self._turn.steps(claim.steps) if step.hand_out.claim == claim.id]
 
     def _save(self) -> None:
         dispatch, changes = self._node.dispatch, self._changes
         for fold in self._folds.values():
-            self._stick_new(fold)
+            if fold.snapshot.process is not None and fold.snapshot.process.status.is_open:
+                self._stick_new(fold)
             fold.collect(changes)
-            process = fold.snapshot.process
-            if process is not None and fold.ended:
-                self._note_closing(fold, process.id)
+            self._note_closing(fold)
         for step in changes.offered:
             if step.hand_out.ready is not None:
                 dispatch.left_in_queue(step.queue)
@@ -387,16 +413,27 @@ class OneTurn:
                 if step is not None and step.hand_out.ready is not None:
                     steps[id] = self._node.dispatch.stick(step, self._turn, self._now)
 
-    def _note_closing(self, fold: Fold, process_id: int) -> None:
-        going_on = fold.due.get((process_id, 0, DueKind.GO_ON))
-        if going_on is not None and going_on.body == CLOSING:
-            self._node.dispatch.closing.add(process_id)
-        else:
-            self._node.dispatch.closing.discard(process_id)
+    def _note_closing(self, fold: Fold) -> None:
+        process = fold.snapshot.process
+        if process is not None and not process.status.is_open:
+            going_on = fold.due.get((process.id, 0, DueKind.GO_ON))
+            if going_on is not None and going_on.body == CLOSING:
+                self._node.dispatch.closing.add(process.id)
 
     def _hand_out(self) -> None:
         dispatch = self._node.dispatch
-        dispatch.claim(self._turn, self._now)
+        for waiting in dispatch.repeated():
+            # What was reported, withdrawn or offered anew in this very turn is not theirs any more.
+            held = {step.id: step.hand_out.claim for step in waiting.again}
+            rows = self._turn.steps(list(held))
+            waiting.again = [
+                step
+                for step in rows
+                if step.hand_out.claim == held[step.id] and step.process_id not in dispatch.closing
+            ]
+        if self._node.clockwork.caught_up:
+            # Before that, a process may be closing that this lane has not heard of.
+            dispatch.claim(self._turn, self._now)
         served = dispatch.served()
         if served:
             self._name(served)

@@ -13,6 +13,7 @@ import stepwell
 from stepwell.model.client import GRANTABLE
 from stepwell.model.errors import Conflict
 from stepwell.runtime.catalog import create_client
+from stepwell.runtime.runner import LocalRunner
 from stepwell.runtime.runtime import Runtime
 from stepwell.server.app import App
 from stepwell.settings import BootstrapClient, Settings
@@ -35,6 +36,7 @@ async def serve(
     runtime: Runtime,
     settings: Settings,
     *,
+    runner: LocalRunner | None = None,
     say: Callable[[str], object] = print,
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -45,6 +47,8 @@ async def serve(
     app = App(runtime, settings)
     with contextlib.closing(_listen(settings)) as listener, _signals(stop):
         await runtime.start_up()
+        if runner is not None:
+            runner.start()
         server = _server(app)
         serving: asyncio.Future[None] | None = None
         try:
@@ -56,6 +60,8 @@ async def serve(
                 await _either(serving, stop)
         finally:
             app.closing = server.should_exit = True
+            if runner is not None:
+                await runner.stop()
             # What is held is answered first, so that no connection is cut in the middle of a poll.
             await runtime.stop(DRAIN_S)
             if serving is not None:

@@ -23,6 +23,8 @@ TABLES = (
     "client",
     "namespace",
     "set_aside",
+    "entry",
+    "audit",
 )
 """What a dump holds. The sequence is left out: how far ahead ids are reserved is a store's own business."""
 

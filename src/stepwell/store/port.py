@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Json, Record
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
@@ -41,7 +43,7 @@ class SetAside(Record, frozen=True, kw_only=True):
 class Changes(Record, kw_only=True):
     """Everything that one turn writes about processes. Rows are whole records; lists may be empty.
 
-    A step's two halves are written apart. `steps`, `withdrawn` and `offered` are disjoint lists, and all three write
+    Each row stands at most once in each list. A step's two halves are written apart. `steps`, `withdrawn` and `offered` are disjoint lists, and all three write
     the engine's half (status, output, execution, timers …). Of the hand-out, `steps` touches nothing, `withdrawn` also
     clears `ready`, `claim` and `deadline`, `offered` also writes it whole. All three apply only where the row's token
     is the record's `hand_out.token`; `input` is written by `new_steps`, `new_processes` and `inputs` only.
@@ -49,7 +51,7 @@ class Changes(Record, kw_only=True):
 
     new_processes: list[ProcessContext] = []
     processes: list[ProcessContext] = []
-    """Updates: every column but id, definition, input and created."""
+    """Updates: every column that changes in a process's life (not id, definition, input, parents, creation)."""
     new_steps: list[StepContext] = []
     steps: list[StepContext] = []
     withdrawn: list[StepContext] = []
@@ -64,6 +66,11 @@ class Changes(Record, kw_only=True):
     ended: list[int] = []
     """Processes that ended: all their due rows go (START_PROCESS rows belong to another id and stay)."""
     set_aside: list[SetAside] = []
+    entries: list[Entry] = []
+    """Inserted, or replacing the entry of that kind, namespace and name."""
+    dropped_entries: list[tuple[EntryKind, str, str]] = []
+    audit: list[Audit] = []
+    """Appended; the store gives the id."""
 
 
 class Turn(Protocol):
@@ -93,8 +100,17 @@ class Turn(Protocol):
         they may only be lost, not repeated once used by a committed turn."""
 
     def save(self, changes: Changes) -> Sequence[int]:
-        """Write it all. Answers the processes of which a step's token did not match: the caller must not commit
-        them (one-writer stores always answer an empty list)."""
+        """Write it all. Answers the processes of which a step's token did not match: nothing of them may be
+        committed. (With one writer, whose decisions read the tokens in the same turn, that never happens.)"""
+
+    def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
+        """The newest process of that name that was created at or after a moment."""
+
+    def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None:
+        """As it stands, expired or not."""
+
+    def drop_expired_entries(self, now: int, limit: int) -> int:
+        """Delete entries with 0 < expires <= now; how many went."""
 
     # -- the queue
 
@@ -228,6 +244,17 @@ class Reads(Protocol):
     def namespaces(self) -> list[Namespace]: ...
 
     def set_aside(self) -> list[SetAside]: ...
+
+    def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None: ...
+
+    def entries(self, kind: EntryKind, namespace: str | None = None) -> list[Entry]:
+        """By namespace and name."""
+
+    def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
+        """Newest first; with `before`, those with a smaller id."""
+
+    def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
+        """Processes that a step of this one started, by id."""
 
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every table as plain rows in key order, the same on every backend: what the differential test compares."""

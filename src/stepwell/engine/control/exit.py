@@ -24,11 +24,12 @@ STATUSES = {
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
     given = draft.decoded(step, "input")
-    status = STATUSES.get(given.get("status") or "COMPLETED")
+    word = given.get("status")
+    status = STATUSES.get("COMPLETED" if word is None else word if isinstance(word, str) else "")
     output = given.get("output")
     if status is None or not (output is None or isinstance(output, dict)):
         allowed = ", ".join(STATUSES)
-        message = f"EXIT needs a status of {allowed} and an object as output, not {given.get('status')!r}"
+        message = f"EXIT needs a status of {allowed} and an object as output, not {word!r}"
         return close(draft, step, StepStatus.FAILED, error_output(message))
     own = EMPTY if output is None else encode(output)
     failed = status is ProcessStatus.FAILED
@@ -56,8 +57,7 @@ def _skip_siblings(draft: Draft, plan: StepPlan, step: StepContext) -> None:
     refs = draft.plan.top if plan.parent is None else draft.plan.steps[plan.parent].children
     indices = step.path[1:]
     later = refs[plan.position + 1 :]
-    if draft.process.resumed:
-        draft.want(draft.id_at((ref, *indices)) for ref in later)
+    draft.want(draft.id_at((ref, *indices)) for ref in later)
     for ref in later:
         path = (ref, *indices)
         if draft.begun(path):

@@ -11,17 +11,16 @@ and `resultCount`; the rest are read as steps.
 """
 
 from stepwell.definition.plan import StepPlan
-from stepwell.engine.climb import open_child
-from stepwell.engine.control.outcome import failed_by
-from stepwell.engine.draft import ID_RUN, Control, Draft
-from stepwell.engine.steps import begin, close, error_output, fails_parent, reopen
+from stepwell.engine.climb import look_ahead, open_child, opening
+from stepwell.engine.control.outcome import count_failed
+from stepwell.engine.draft import HEAVY, ID_RUN, MAX_TRANSITIONS, Control, Draft
+from stepwell.engine.steps import begin, close, error_output, reopen
 from stepwell.model.codec import CodecError, Json, change, decode, encode, items, members, raw
 from stepwell.model.due import DueKind
 from stepwell.model.process import Block
 from stepwell.model.step import Children, StepContext, StepStatus
 
 MOST_RESULTS = 1_000
-LOOK_AHEAD = 256
 
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
@@ -34,6 +33,7 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
         count = -(-total * plan.iteration_size // ID_RUN) * ID_RUN
         base = draft.new_ids(f"foreach:{step.id}:{step.execution}", count)
         draft.blocks.append(Block(base, count, step.process_id))
+        draft.transitions += HEAVY
     step = draft.put(change(step, children=Children(total=total, base=base)))
     return _open_more(draft, plan, step)
 
@@ -62,8 +62,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) -> StepContext:
     counters = step.children
     assert counters is not None
-    failed = counters.failed + fails_parent(draft.plan_of(child), child)
-    step = draft.put(change(step, children=change(counters, open=counters.open - 1, failed=failed)))
+    step = draft.put(count_failed(draft, step, child, change(counters, open=counters.open - 1)))
     return _open_more(draft, plan, step)
 
 
@@ -81,7 +80,7 @@ def _open_more(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     if not step.status.is_open or counters.open or counters.next < counters.total:
         return step
     if counters.failed:
-        return failed_by(draft, step, _first_failed(draft, plan, step, counters))
+        return close(draft, step, StepStatus.FAILED, step.output)
     return close(draft, step, StepStatus.COMPLETED, _results(draft, plan, counters))
 
 
@@ -89,40 +88,31 @@ def _fill(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -
     """Open iterations until `concurrency` of them are open, none is left or the decision is full."""
     ref = plan.children[0]
     indices = step.path[1:]
-    at, running, failed = counters.next, counters.open, counters.failed
     concurrency = decode(bytes(members(step.input).get("concurrency", raw(b"1")))) or 1
-    if draft.process.resumed:
-        ahead = range(at, min(at + LOOK_AHEAD, counters.total))
+    if draft.may_have_children(step):
+        ahead = range(counters.next, min(counters.next + MAX_TRANSITIONS, counters.total))
         draft.want(counters.base + index * plan.iteration_size for index in ahead)
-    while at < counters.total and running < concurrency and not draft.exhausted:
-        child = open_child(draft, ref, (*indices, at), step)
+    look_ahead(draft, opening(draft, ref, (*indices, counters.next)))
+    while counters.next < counters.total and counters.open < concurrency and not draft.exhausted:
+        child = open_child(draft, ref, (*indices, counters.next), step)
         if not draft.process.status.is_open:
             return draft.step(step.id)
-        at += 1
-        running += child.status.is_open
-        failed += fails_parent(draft.plan_of(child), child)
-    step = draft.put(change(step, children=change(counters, next=at, open=running, failed=failed)))
-    if at < counters.total and running < concurrency:
+        counters = change(counters, next=counters.next + 1, open=counters.open + child.status.is_open)
+        step = count_failed(draft, step, child, counters)
+        assert step.children is not None
+        counters = step.children
+    step = draft.put(step)
+    if counters.next < counters.total and counters.open < concurrency:
         draft.set_due(DueKind.GO_ON, draft.now, step_id=step.id)
     return step
 
 
-def _iterations(draft: Draft, plan: StepPlan, counters: Children, most: int) -> list[StepContext]:
-    ids = [counters.base + index * plan.iteration_size for index in range(min(counters.total, most))]
-    draft.want(ids)
-    return [draft.step(id) for id in ids]
-
-
-def _first_failed(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -> StepContext:
-    first = _iterations(draft, plan, counters, MOST_RESULTS)
-    failed = (child for child in first if fails_parent(draft.plan_of(child), child))
-    return next(failed, first[0])
-
-
 def _results(draft: Draft, plan: StepPlan, counters: Children) -> Json:
+    ids = [counters.base + index * plan.iteration_size for index in range(min(counters.total, MOST_RESULTS))]
+    draft.want(ids)
+    children = (draft.step(id) for id in ids)
     results = b",".join(
-        child.output if child.status is StepStatus.COMPLETED else b"null"
-        for child in _iterations(draft, plan, counters, MOST_RESULTS)
+        child.output if child.status is StepStatus.COMPLETED else b"null" for child in children
     )
     more = b"" if counters.total <= MOST_RESULTS else b',"resultCount":%d' % counters.total
     return b'{"results":[' + results + b"]" + more + b"}"

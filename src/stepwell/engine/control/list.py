@@ -6,11 +6,11 @@ Stops at the first child that fails and is not optional, and fails with it. Outp
 """
 
 from stepwell.definition.plan import StepPlan
-from stepwell.engine.climb import Sequel, run_sequence
+from stepwell.engine.climb import Sequel, last_output, run_sequence
 from stepwell.engine.control.outcome import failed_by
 from stepwell.engine.draft import Control, Draft
 from stepwell.engine.steps import begin, close, fails_parent, reopen
-from stepwell.model.codec import EMPTY, Json, decode
+from stepwell.model.codec import Json, decode
 from stepwell.model.step import StepContext, StepStatus
 
 
@@ -40,15 +40,7 @@ def _run(draft: Draft, plan: StepPlan, step: StepContext, position: int) -> Step
     if sequel is Sequel.STOPPED:
         assert failed is not None
         return failed_by(draft, step, failed)
-    return close(draft, step, StepStatus.COMPLETED, _last_output(draft, plan, step))
-
-
-def _last_output(draft: Draft, plan: StepPlan, step: StepContext) -> Json:
-    for ref in reversed(plan.children):
-        child = draft.find(draft.id_at((ref, *step.path[1:])))
-        if child is not None and child.status is StepStatus.COMPLETED:
-            return child.output
-    return EMPTY
+    return close(draft, step, StepStatus.COMPLETED, last_output(draft, plan.children, step.path[1:]))
 
 
 LIST = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on)

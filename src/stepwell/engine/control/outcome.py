@@ -1,15 +1,22 @@
 """How a container ends because of its children."""
 
 from stepwell.engine.draft import Draft
-from stepwell.engine.steps import close, error_text
-from stepwell.model.codec import encode
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.engine.steps import close, explanation, fails_parent
+from stepwell.model.codec import change, encode
+from stepwell.model.step import Children, StepContext, StepStatus
 
 
 def failed_by(draft: Draft, step: StepContext, child: StepContext) -> StepContext:
     """FAILED, with the child's own words and the id of the leaf that is the cause."""
-    cause = draft.decoded(child, "output")
-    leaf = cause.get("failedStepId", child.id) if isinstance(cause, dict) else child.id
-    ref = cause.get("failedStepRef", child.ref) if isinstance(cause, dict) else child.ref
-    output = {"error": error_text(child, draft), "failedStepRef": ref, "failedStepId": leaf}
-    return close(draft, step, StepStatus.FAILED, encode(output))
+    return close(draft, step, StepStatus.FAILED, encode(explanation(draft, child)))
+
+
+def count_failed(draft: Draft, step: StepContext, child: StepContext, counters: Children) -> StepContext:
+    """The container with new counters, its `failed` raised if this child ended badly.
+
+    The first one that does is named in the container's output at once, so that its end need not look at all of them."""
+    if not fails_parent(draft.plan_of(child), child):
+        return change(step, children=counters)
+    if not counters.failed:
+        step = change(step, output=encode(explanation(draft, child)))
+    return change(step, children=change(counters, failed=counters.failed + 1))

@@ -2,22 +2,36 @@
 
 from collections.abc import Mapping
 
+from stepwell.engine.control.built_in import BUILT_IN
 from stepwell.engine.control.exit import EXIT
 from stepwell.engine.control.fail import FAIL
 from stepwell.engine.control.foreach import FOREACH
 from stepwell.engine.control.list import LIST
 from stepwell.engine.control.noop import NOOP
 from stepwell.engine.control.parallel import PARALLEL
+from stepwell.engine.control.sub_process import SUB_PROCESS
+from stepwell.engine.control.switch import SWITCH
+from stepwell.engine.control.wait import WAIT
+from stepwell.engine.control.while_ import WHILE
 from stepwell.engine.control.worker import WORKER
 from stepwell.engine.draft import Control
 from stepwell.model.definition import StepType
 
 CONTROLS: Mapping[StepType, Control] = {
     StepType.WORKER: WORKER,
+    StepType.HTTP: BUILT_IN,
+    StepType.JAVASCRIPT: BUILT_IN,
+    StepType.PYTHON: BUILT_IN,
+    StepType.JQ: BUILT_IN,
+    StepType.BUILTIN: BUILT_IN,
     StepType.NOOP: NOOP,
     StepType.FAIL: FAIL,
     StepType.EXIT: EXIT,
     StepType.LIST: LIST,
     StepType.PARALLEL: PARALLEL,
     StepType.FOREACH: FOREACH,
+    StepType.SWITCH: SWITCH,
+    StepType.WHILE: WHILE,
+    StepType.WAIT: WAIT,
+    StepType.SUB_PROCESS: SUB_PROCESS,
 }

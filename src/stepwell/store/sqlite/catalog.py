@@ -1,4 +1,4 @@
-"""What both sides of the store read: definitions, policies, clients, payloads kept apart."""
+"""What both sides of the store read: definitions, policies, clients, entries, payloads kept apart."""
 
 from typing import Any
 
@@ -7,10 +7,11 @@ import apsw
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Json, decode_as
 from stepwell.model.definition import StoredDefinition
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
 from stepwell.store.sqlite.queries import STATEMENTS
-from stepwell.store.sqlite.rows import Row, client_of, definition_of
+from stepwell.store.sqlite.rows import Row, client_of, definition_of, entry_of
 
 
 class Catalog:
@@ -57,3 +58,7 @@ class Catalog:
     def client(self, client_id: str) -> ClientApplication | None:
         row = self._first("client", client_id)
         return None if row is None else client_of(row)
+
+    def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None:
+        row = self._first("entry", kind, namespace, name)
+        return None if row is None else entry_of(row)

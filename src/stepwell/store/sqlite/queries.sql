@@ -3,24 +3,28 @@
 -- name: insert_process
 insert into process (id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
                      request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
-                     deadline, reason, marked, resumed, revision)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state,
+                     response, resumed, revision)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_process
 update process set priority = ?, output = ?, state = ?, updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?,
-                   reason = ?, marked = ?, resumed = ?, revision = ?, status = ?
+                   reason = ?, marked = ?, paused = ?, signals = ?, secret_state = ?, response = ?, resumed = ?,
+                   revision = ?, status = ?
  where id = ?
 
 -- A status that stays leaves its index alone, and most updates are of processes that go on running.
 -- name: update_running_process
 update process set priority = ?, output = ?, state = ?, updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?,
-                   reason = ?, marked = ?, resumed = ?, revision = ?
+                   reason = ?, marked = ?, paused = ?, signals = ?, secret_state = ?, response = ?, resumed = ?,
+                   revision = ?
  where status = ? and id = ?
 
 -- name: processes
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
-       deadline, reason, marked, resumed, revision
+       deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
+       resumed, revision
   from process where id in carray(?) order by id
 
 -- name: revisions
@@ -29,34 +33,46 @@ select id, revision from process where id in carray(?) order by id
 -- name: all_processes
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
-       deadline, reason, marked, resumed, revision
+       deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
+       resumed, revision
   from process order by id
+
+-- From the newest on; read no further than is needed.
+-- name: processes_of_name
+select id, namespace, created from process where name = ? order by id desc
+
+-- name: children
+select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
+       request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
+       deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
+       resumed, revision
+  from process where parent_id = ? order by id limit ?
 
 -- name: insert_step
 insert into step (id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule,
-                  updated, execution, scheduled, container_runs, retries, timers, children,
+                  updated, execution, scheduled, container_runs, retries, phase, timers, children,
                   ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
                   warning, input, output)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_step
 update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
-                execution = ?, scheduled = ?, container_runs = ?, retries = ?, timers = ?, children = ?, warning = ?,
-                output = ?
+                execution = ?, scheduled = ?, container_runs = ?, retries = ?, phase = ?, timers = ?, children = ?,
+                warning = ?, output = ?
  where id = ? and token = ?
 
 -- What ends at a worker's hands is updated and withdrawn in one stroke.
 -- name: close_step
 update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
-                execution = ?, scheduled = ?, container_runs = ?, retries = ?, timers = ?, children = ?, warning = ?,
-                output = ?, ready = null, claim = null, deadline = 0
+                execution = ?, scheduled = ?, container_runs = ?, retries = ?, phase = ?, timers = ?, children = ?,
+                warning = ?, output = ?, ready = null, claim = null, deadline = 0
  where id = ? and token = ?
 
 -- name: offer_step
 update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
-                execution = ?, scheduled = ?, container_runs = ?, retries = ?, timers = ?, children = ?, warning = ?,
-                output = ?, ready = ?, claim = ?, deadline = ?, deliveries = ?, runs = ?, polled = ?, start = ?,
-                first_start = ?, executor = ?, worker = ?
+                execution = ?, scheduled = ?, container_runs = ?, retries = ?, phase = ?, timers = ?, children = ?,
+                warning = ?, output = ?, queue = ?, ready = ?, claim = ?, deadline = ?, deliveries = ?, runs = ?,
+                polled = ?, start = ?, first_start = ?, executor = ?, worker = ?
  where id = ? and token = ?
 
 -- name: replace_input
@@ -64,21 +80,21 @@ update step set input = ? where id = ?
 
 -- name: steps
 select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
-       execution, scheduled, container_runs, retries, timers, children,
+       execution, scheduled, container_runs, retries, phase, timers, children,
        ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
        warning, input, output
   from step where id in carray(?) order by id
 
 -- name: step_range
 select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
-       execution, scheduled, container_runs, retries, timers, children,
+       execution, scheduled, container_runs, retries, phase, timers, children,
        ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
        warning, input, output
   from step where id between ? and ? order by id limit ?
 
 -- name: open_step_range
 select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
-       execution, scheduled, container_runs, retries, timers, children,
+       execution, scheduled, container_runs, retries, phase, timers, children,
        ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
        warning, input, output
   from step where id between ? and ? and status in ('PENDING', 'SCHEDULED', 'RUNNING', 'PAUSED') order by id limit ?
@@ -161,6 +177,45 @@ insert into set_aside (process, event, error, created) values (?, ?, ?, ?)
 
 -- name: set_aside
 select id, process, event, error, created from set_aside order by id
+
+-- name: put_entry
+insert or replace into entry (kind, namespace, name, version, body, created, updated, updated_by, expires)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: drop_entry
+delete from entry where kind = ? and namespace = ? and name = ?
+
+-- name: drop_expired_entries
+delete from entry where (kind, namespace, name) in (
+  select kind, namespace, name from entry where expires > 0 and expires <= ?
+   order by expires, kind, namespace, name limit ?)
+
+-- name: entry
+select kind, namespace, name, version, body, created, updated, updated_by, expires
+  from entry where kind = ? and namespace = ? and name = ?
+
+-- name: entries
+select kind, namespace, name, version, body, created, updated, updated_by, expires
+  from entry where kind = ? order by namespace, name
+
+-- name: entries_of_namespace
+select kind, namespace, name, version, body, created, updated, updated_by, expires
+  from entry where kind = ? and namespace = ? order by name
+
+-- name: all_entries
+select kind, namespace, name, version, body, created, updated, updated_by, expires
+  from entry order by kind, namespace, name
+
+-- name: insert_audit
+insert into audit (at, who, what, process, target, why, detail) values (?, ?, ?, ?, ?, ?, ?)
+
+-- name: audit
+select id, at, who, what, process, target, why, detail
+  from audit where id < ?1 and process = coalesce(?2, process) order by id desc limit ?3
+
+-- name: audit_of_process
+select id, at, who, what, process, target, why, detail
+  from audit where process = ? and process > 0 and id < ? order by id desc limit ?
 
 -- name: insert_queue
 insert into queue (id, namespace, type, name) values (?, ?, ?, ?)

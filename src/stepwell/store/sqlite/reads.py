@@ -8,9 +8,11 @@ from typing import Any
 
 import apsw
 
+from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Record, decode_as
 from stepwell.model.definition import StoredDefinition
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
 from stepwell.model.namespace import Namespace
@@ -25,15 +27,20 @@ from stepwell.store.sqlite.connection import connect_reader, translated
 from stepwell.store.sqlite.find import find_statement
 from stepwell.store.sqlite.rows import (
     Row,
+    audit_of,
     claim_of,
     client_of,
     definition_of,
     due_of,
+    entry_of,
     execution_of,
     ids_of,
     process_of,
     step_of,
 )
+
+_NO_ID = 2**62
+"""Above every id."""
 
 
 class SqliteReads(Catalog):
@@ -124,11 +131,25 @@ class SqliteReads(Catalog):
             for row in self._all("set_aside")
         ]
 
+    def entries(self, kind: EntryKind, namespace: str | None = None) -> list[Entry]:
+        if namespace is None:
+            return [entry_of(row) for row in self._all("entries", kind)]
+        return [entry_of(row) for row in self._all("entries_of_namespace", kind, namespace)]
+
+    def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
+        before = before or _NO_ID
+        if process_id:
+            return [audit_of(row) for row in self._all("audit_of_process", process_id, before, limit)]
+        return [audit_of(row) for row in self._all("audit", before, process_id, limit)]
+
+    def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
+        return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]
+
     def dump(self) -> Dump:
         fetch = self._fetch
         tables: dict[str, Iterable[Record]] = {
             "process": [process_of(row, fetch) for row in self._all("all_processes")],
-            "step": [step_of(row, fetch) for row in self._all("step_range", 0, 2**62, -1)],
+            "step": [step_of(row, fetch) for row in self._all("step_range", 0, _NO_ID, -1)],
             "execution": [execution_of(row, fetch) for row in self._all("all_executions")],
             "block": [Block(*row) for row in self._all("all_blocks")],
             "due": [due_of(row) for row in self._all("all_due")],
@@ -139,5 +160,7 @@ class SqliteReads(Catalog):
             "client": self.clients(),
             "namespace": self.namespaces(),
             "set_aside": self.set_aside(),
+            "entry": [entry_of(row) for row in self._all("all_entries")],
+            "audit": self.audit(limit=-1)[::-1],
         }
         return dump(tables, {QueueName(*row[1:]): row[0] for row in self._all("queues")})

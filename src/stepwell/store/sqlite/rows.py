@@ -12,14 +12,17 @@ from typing import Any
 
 import apsw
 
+from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication, Permission
 from stepwell.model.codec import Json, decode_as, encode
 from stepwell.model.definition import ProcessType, StoredDefinition, TagValue
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.step import (
     Children,
     HandOut,
+    Phase,
     StepContext,
     StepExecution,
     StepStatus,
@@ -35,10 +38,12 @@ Fetch = Callable[[int, str], Json]
 """The payload that a reference stands for."""
 
 _STEP_STATUS = {status.value: status for status in StepStatus}
+_PHASE = {phase.value: phase for phase in Phase}
 _PROCESS_STATUS = {status.value: status for status in ProcessStatus}
 _PROCESS_TYPE = {kind.value: kind for kind in ProcessType}
 _TRIGGER_TYPE = {kind.value: kind for kind in TriggerType}
 _DUE_KIND = {kind.value: kind for kind in DueKind}
+_ENTRY_KIND = {kind.value: kind for kind in EntryKind}
 
 
 def ids_of(ids: Iterable[int]) -> Any:
@@ -51,6 +56,9 @@ def hash_of(payload: Json) -> str:
 
 
 # -- processes
+
+_NO_SIGNALS: Json = b"[]"
+"""Kept as null, as are the two payloads that most processes never have: binding nothing costs least."""
 
 
 def process_row(p: ProcessContext, limit: int, spill: Spill) -> Row:
@@ -79,6 +87,13 @@ def process_row(p: ProcessContext, limit: int, spill: Spill) -> Row:
         p.deadline,
         p.reason,
         p.marked,
+        p.parent_id,
+        p.parent_step_id,
+        p.depth,
+        p.paused,
+        None if p.signals == _NO_SIGNALS else _to_column(p.id, p.signals, limit, spill),
+        _to_column(p.id, p.secret_state, limit, spill) if p.secret_state else None,
+        _to_column(p.id, p.response, limit, spill) if p.response else None,
         p.resumed,
         p.revision,
     )
@@ -96,6 +111,10 @@ def process_update(p: ProcessContext, limit: int, spill: Spill) -> Row:
         p.deadline,
         p.reason,
         p.marked,
+        p.paused,
+        None if p.signals == _NO_SIGNALS else _to_column(p.id, p.signals, limit, spill),
+        _to_column(p.id, p.secret_state, limit, spill) if p.secret_state else None,
+        _to_column(p.id, p.response, limit, spill) if p.response else None,
         p.resumed,
         p.revision,
         p.status,
@@ -105,6 +124,7 @@ def process_update(p: ProcessContext, limit: int, spill: Spill) -> Row:
 
 def process_of(row: Row, fetch: Fetch) -> ProcessContext:
     input, output, state = row[9], row[10], row[11]
+    signals, secret_state, response = row[28], row[29], row[30]
     return ProcessContext(
         id=row[0],
         namespace=row[1],
@@ -130,9 +150,25 @@ def process_of(row: Row, fetch: Fetch) -> ProcessContext:
         deadline=row[21],
         reason=row[22],
         marked=row[23] == 1,
-        resumed=row[24],
-        revision=row[25],
+        parent_id=row[24],
+        parent_step_id=row[25],
+        depth=row[26],
+        paused=row[27] == 1,
+        signals=_NO_SIGNALS if signals is None else _from_column(row[0], signals, fetch),
+        secret_state=b"" if secret_state is None else _from_column(row[0], secret_state, fetch),
+        response=b"" if response is None else _from_column(row[0], response, fetch),
+        resumed=row[31],
+        revision=row[32],
     )
+
+
+def _to_column(process_id: int, payload: Json, limit: int, spill: Spill) -> Json | str:
+    """What is seldom there may pay for a call; the payloads of every row are written out."""
+    return payload if len(payload) <= limit else spill(process_id, payload)
+
+
+def _from_column(process_id: int, column: Json | str, fetch: Fetch) -> Json:
+    return fetch(process_id, column) if isinstance(column, str) else column
 
 
 def _tags_text(tags: tuple[TagValue, ...]) -> str:
@@ -161,6 +197,7 @@ def step_row(s: StepContext, limit: int, spill: Spill) -> Row:
         s.scheduled,
         s.container_runs,
         s.retries,
+        s.phase,
         s.timers,
         None if s.children is None else encode(s.children).decode(),
         h.ready,
@@ -193,6 +230,7 @@ def step_update(s: StepContext, limit: int, spill: Spill) -> Row:
         s.scheduled,
         s.container_runs,
         s.retries,
+        s.phase,
         s.timers,
         None if s.children is None else encode(s.children).decode(),
         s.warning,
@@ -206,6 +244,7 @@ def offer_row(s: StepContext, limit: int, spill: Spill) -> Row:
     h = s.hand_out
     return (
         *step_update(s, limit, spill)[:-2],
+        s.queue,
         h.ready,
         h.claim,
         h.deadline,
@@ -239,7 +278,7 @@ def take_row(s: StepContext) -> Row:
 
 
 def step_of(row: Row, fetch: Fetch) -> StepContext:
-    children, input, output = row[17], row[30], row[31]
+    children, input, output = row[18], row[31], row[32]
     return StepContext(
         id=row[0],
         process_id=row[1],
@@ -257,10 +296,11 @@ def step_of(row: Row, fetch: Fetch) -> StepContext:
         scheduled=row[13],
         container_runs=row[14],
         retries=row[15],
-        timers=row[16],
+        phase=_PHASE[row[16]],
+        timers=row[17],
         children=None if children is None else decode_as(children, Children),
-        hand_out=HandOut(*row[18:29]),
-        warning=row[29],
+        hand_out=HandOut(*row[19:30]),
+        warning=row[30],
         input=fetch(row[1], input) if type(input) is str else input,
         output=fetch(row[1], output) if type(output) is str else output,
     )
@@ -312,6 +352,41 @@ def claim_of(row: Row) -> Claim:
         created=row[4],
         deadline=row[5],
         steps=decode_as(row[6], tuple[int, ...]),
+    )
+
+
+def entry_row(e: Entry) -> Row:
+    return (e.kind, e.namespace, e.name, e.version, e.body, e.created, e.updated, e.updated_by, e.expires)
+
+
+def entry_of(row: Row) -> Entry:
+    return Entry(
+        kind=_ENTRY_KIND[row[0]],
+        namespace=row[1],
+        name=row[2],
+        version=row[3],
+        body=row[4],
+        created=row[5],
+        updated=row[6],
+        updated_by=row[7],
+        expires=row[8],
+    )
+
+
+def audit_row(a: Audit) -> Row:
+    return (a.at, a.who, a.what, a.process_id, a.target, a.why, a.detail)
+
+
+def audit_of(row: Row) -> Audit:
+    return Audit(
+        id=row[0],
+        at=row[1],
+        who=row[2],
+        what=row[3],
+        process_id=row[4],
+        target=row[5],
+        why=row[6],
+        detail=row[7],
     )
 
 

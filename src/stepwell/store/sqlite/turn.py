@@ -19,12 +19,14 @@ from stepwell.store.sqlite.connection import ours
 from stepwell.store.sqlite.queries import STATEMENTS
 from stepwell.store.sqlite.rows import (
     Row,
+    audit_row,
     claim_of,
     claim_row,
     client_row,
     definition_row,
     due_of,
     due_row,
+    entry_row,
     execution_row,
     hash_of,
     ids_of,
@@ -40,6 +42,11 @@ from stepwell.store.sqlite.rows import (
 
 AHEAD = 1_024
 """Blocks that one durable move of the sequence covers. A restart skips what is left of them."""
+
+
+LATE_MS = 86_400_000
+"""How much later than one with a higher id a process may be created: ids are reserved first, and a server may stop
+between the two. What is older than that by as much ends the look-up of the newest."""
 
 
 class SqliteTurn(Catalog):
@@ -138,6 +145,12 @@ class SqliteTurn(Catalog):
             self._each(
                 "insert_set_aside", [(s.process_id, s.event, s.error, s.created) for s in changes.set_aside]
             )
+        if changes.dropped_entries:
+            self._each("drop_entry", changes.dropped_entries)
+        if changes.entries:
+            self._each("put_entry", [entry_row(entry) for entry in changes.entries])
+        if changes.audit:
+            self._each("insert_audit", [audit_row(line) for line in changes.audit])
         if self._spilled:
             self._each("insert_blob", self._spilled)
             self._spilled.clear()
@@ -195,6 +208,17 @@ class SqliteTurn(Catalog):
         reference = hash_of(payload)
         self._spilled.append((process_id, reference, payload))
         return reference
+
+    def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
+        for id, its_namespace, created in self._writer.execute(STATEMENTS["processes_of_name"], (name,)):
+            if its_namespace == namespace and created >= since_ms:
+                return self.processes([id])[0]
+            if created < since_ms - LATE_MS:
+                break
+        return None
+
+    def drop_expired_entries(self, now: int, limit: int) -> int:
+        return self._each("drop_expired_entries", [(now, limit)])
 
     # -- the queue
 

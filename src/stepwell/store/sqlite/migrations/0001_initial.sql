@@ -29,6 +29,13 @@ create table process (
   deadline         integer not null,
   reason           text    not null,
   marked           integer not null,
+  parent_id        integer,
+  parent_step_id   integer,
+  depth            integer not null,
+  paused           integer not null,
+  signals          any,
+  secret_state     any,
+  response         any,
   resumed          integer not null,
   revision         integer not null
 ) strict;
@@ -37,6 +44,7 @@ create index process_name on process (name, id);
 create index process_status on process (status, id) where status <> 'COMPLETED';
 create index process_correlation on process (correlation_id) where correlation_id is not null;
 create index process_request on process (request_id) where request_id is not null;
+create index process_parent on process (parent_id) where parent_id is not null;
 
 -- A step's row is its queue entry too: it may be claimed while `ready`, its rank, is not null. No further index is
 -- needed: the steps of a process are ranges of ids (its first run, and its rows of `block`).
@@ -60,6 +68,7 @@ create table step (
   scheduled        integer not null,
   container_runs   integer not null,
   retries          integer not null,
+  phase            text    not null,
   timers           integer not null,
   children         text,
   ready            integer,
@@ -196,17 +205,50 @@ create table set_aside (
   created          integer not null
 ) strict;
 
+create table entry (
+  kind             text    not null,
+  namespace        text    not null,
+  name             text    not null,
+  version          integer not null,
+  body             blob    not null,
+  created          integer not null,
+  updated          integer not null,
+  updated_by       text    not null,
+  expires          integer not null,
+  primary key (kind, namespace, name)
+) strict, without rowid;
+
+create index entry_expires on entry (expires) where expires > 0;
+
+create table audit (
+  id               integer primary key,
+  at               integer not null,
+  who              text    not null,
+  what             text    not null,
+  process          integer not null,
+  target           text    not null,
+  why              text    not null,
+  detail           blob    not null
+) strict;
+
+create index audit_process on audit (process) where process > 0;
+
 create view processes as
 select p.id, p.namespace, p.name, p.version, p.definition as historyId, p.type, p.trigger as triggerType,
        p.status, p.priority, p.request_id as requestId, p.correlation_id as correlationId,
        p.created, p.updated, p.ended, p.created_by as createdBy, p.tags, p.rerun_of as rerunOf,
-       p.step_count as stepIdCount, p.deadline, p.reason, p.marked, p.resumed, p.revision,
+       p.step_count as stepIdCount, p.deadline, p.reason, p.marked, p.parent_id as parentId,
+       p.parent_step_id as parentStepId, p.depth, p.paused, p.resumed, p.revision,
        cast(case typeof(p.input) when 'text' then (select body from blob where process = p.id and hash = p.input)
             else p.input end as text) as input,
        cast(case typeof(p.output) when 'text' then (select body from blob where process = p.id and hash = p.output)
             else p.output end as text) as output,
        cast(case typeof(p.state) when 'text' then (select body from blob where process = p.id and hash = p.state)
-            else p.state end as text) as state
+            else p.state end as text) as state,
+       cast(case typeof(p.signals) when 'text' then (select body from blob where process = p.id and hash = p.signals)
+            else p.signals end as text) as signals,
+       cast(case typeof(p.response) when 'text' then (select body from blob where process = p.id and hash = p.response)
+            else p.response end as text) as response
   from process p;
 
 create view steps as
@@ -215,10 +257,18 @@ select s.id, s.process as processId, s.path as ref,
             else s.status end as status,
        s.parent as parentId, s.parent_execution as parentExecutionId, s.execution as executionId, s.priority,
        s.schedule, s.scheduled, s.polled, s.first_start as start, s.updated, s.executor, s.worker as workerId,
-       max(s.runs, s.container_runs) as runs, s.retries, s.deliveries, s.deadline, s.warning, s.children,
+       max(s.runs, s.container_runs) as runs, s.retries, s.phase, s.deliveries, s.deadline, s.warning, s.children,
        q.namespace as queueNamespace, q.type as queueType, q.name as queueName,
        cast(case typeof(s.input) when 'text' then (select body from blob where process = s.process and hash = s.input)
             else s.input end as text) as input,
        cast(case typeof(s.output) when 'text' then (select body from blob where process = s.process and hash = s.output)
             else s.output end as text) as output
   from step s left join queue q on q.id = s.queue;
+
+create view entries as
+select kind, namespace, name, version, created, updated, updated_by as updatedBy, expires, cast(body as text) as body
+  from entry;
+
+create view audits as
+select id, at, who, what, nullif(process, 0) as processId, target, why, cast(detail as text) as detail
+  from audit;

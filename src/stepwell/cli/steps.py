@@ -1,0 +1,64 @@
+"""The steps that the server runs itself, put together: the sandbox, the script steps, HTTP, what packages add."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stepwell.model.codec import decode
+from stepwell.model.work import QueueName
+from stepwell.steps.control_script import ControlScript
+from stepwell.steps.http import Http
+from stepwell.steps.http_.options import HttpOptions
+from stepwell.steps.http_.repeat import ConditionFailed
+from stepwell.steps.javascript import javascript
+from stepwell.steps.jq import jq
+from stepwell.steps.python import python
+from stepwell.steps.registry import SERVER, registry
+from stepwell.steps.sandbox.sandbox import Sandbox
+from stepwell.steps.sandbox.script import Language, Script
+from stepwell.steps.step import BuiltIn, ProcessView, StepCall
+
+
+class Steps:
+    """What runs them, made once and closed at the end."""
+
+    def __init__(self, allow: tuple[str, ...] = ()) -> None:
+        self.sandbox = Sandbox()
+        self._http = Http(HttpOptions(allow=allow), self._holds)
+        scripts = ControlScript(self.sandbox)
+        ours = registry(
+            (javascript(self.sandbox), python(self.sandbox), jq(self.sandbox), self._http.built_in())
+        )
+        self.table: Mapping[QueueName, BuiltIn] = {
+            **ours,
+            QueueName(SERVER, "SCRIPT", ""): scripts.built_in(),
+        }
+
+    async def start(self) -> None:
+        await self.sandbox.start()
+
+    async def stop(self) -> None:
+        await self._http.close()
+        await self.sandbox.stop()
+
+    async def _holds(self, text: str, call: StepCall, output: dict[str, Any]) -> bool:
+        """A repeat-until condition: it sees this try's output as `steps.__self.output`."""
+        script = Script(Language.JAVASCRIPT, text, "condition")
+        evaluation = await self.sandbox.evaluate(script, _WithOutput(call.view, output))
+        if evaluation.error is not None:
+            raise ConditionFailed(evaluation.error)
+        return decode(evaluation.result or b"null") is True
+
+
+class _WithOutput:
+    """A view in which the step itself has an output that is not stored yet."""
+
+    def __init__(self, view: ProcessView, output: dict[str, Any]) -> None:
+        self._view = view
+        self._output = output
+
+    async def context(self) -> dict[str, Any]:
+        return await self._view.context()
+
+    async def step(self, ref: str) -> dict[str, Any] | None:
+        found = await self._view.step(ref)
+        return {**found, "output": self._output} if found is not None and ref == "__self" else found

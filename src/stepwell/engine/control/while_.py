@@ -1,0 +1,87 @@
+"""WHILE: its children one after the other, again and again while a script says so.
+
+    {"type": "WHILE", "name": "poll", "ref": "poll", "input": {"script": "(steps, context) => !context.state.done"},
+     "children": [{…}, {…}]}
+
+Input: `script`, evaluated before each pass; `maxIterations` (1,000 by default), past which the step fails. Inner steps
+keep their context; each pass is a further execution. Output: `{passes}`.
+"""
+
+from stepwell.definition.plan import StepPlan
+from stepwell.engine.climb import Sequel, run_sequence
+from stepwell.engine.control.outcome import failed_by
+from stepwell.engine.draft import Control, Draft
+from stepwell.engine.scripts import evaluate, read_answer
+from stepwell.engine.steps import begin, close, error_output, fails_parent, next_execution, reopen
+from stepwell.model.codec import Json, change, decode, encode
+from stepwell.model.step import Children, Phase, StepContext, StepStatus
+
+DEFAULT_PASSES = 1_000
+
+
+def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    return evaluate(draft, draft.put(change(begin(draft, step), children=Children(total=_most(draft, step)))))
+
+
+def _most(draft: Draft, step: StepContext) -> int:
+    most = draft.decoded(step, "input").get("maxIterations")
+    return most if type(most) is int and most > 0 else DEFAULT_PASSES
+
+
+def evaluated(draft: Draft, plan: StepPlan, step: StepContext, output: Json) -> StepContext:
+    result = read_answer(output).result
+    counters = step.children
+    assert counters is not None
+    step = draft.put(change(step, phase=Phase.WORK))
+    if type(result) is not bool:
+        message = f"the script must return true or false, not {encode(result).decode()}"
+        return close(draft, step, StepStatus.FAILED, error_output(message))
+    if not result:
+        return close(draft, step, StepStatus.COMPLETED, encode({"passes": counters.next}))
+    if counters.next >= counters.total:
+        return close(
+            draft, step, StepStatus.FAILED, error_output(f"still true after {counters.total} passes")
+        )
+    step = draft.put(change(step, children=change(counters, next=counters.next + 1)))
+    return _run(draft, plan, step, 0)
+
+
+def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) -> StepContext:
+    child_plan = draft.plan_of(child)
+    if fails_parent(child_plan, child):
+        return failed_by(draft, step, child)
+    return _run(draft, plan, step, child_plan.position + 1)
+
+
+def go_on(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepContext:
+    return _run(draft, plan, step, decode(body))
+
+
+def _run(draft: Draft, plan: StepPlan, step: StepContext, position: int) -> StepContext:
+    sequel, failed = run_sequence(draft, plan.children, position, step.path[1:], step)
+    if sequel is Sequel.WAITING:
+        return draft.step(step.id)
+    if sequel is Sequel.STOPPED:
+        assert failed is not None
+        return failed_by(draft, step, failed)
+    return _next_pass(draft, step)
+
+
+def _next_pass(draft: Draft, step: StepContext) -> StepContext:
+    """A pass is an execution: the finished one is kept, its place in the loop goes on."""
+    counters = step.children
+    done = change(step, output=encode({"passes": counters.next if counters else 0}))
+    again = begin(draft, change(next_execution(draft, done, draft.now), children=counters))
+    return evaluate(draft, again)
+
+
+def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    """The pass that failed goes on where it stopped; one that had not begun asks its script again."""
+    counters = step.children or Children(total=_most(draft, step))
+    again = reopen(draft, step, counters)
+    if not counters.next or step.phase is Phase.EVALUATING:
+        return evaluate(draft, again)
+    return _run(draft, plan, again, 0)
+
+
+WHILE = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on, evaluated=evaluated)

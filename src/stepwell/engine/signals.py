@@ -1,0 +1,36 @@
+"""Signals: outside input for a process. One that comes before its step waits is kept until the step does."""
+
+from typing import Any
+
+from stepwell.engine.draft import Draft
+from stepwell.model.codec import Json, decode, encode
+
+MOST_KEPT = 100
+
+
+def matches(waits_for: dict[str, Any], name: str, correlation: str | None) -> bool:
+    """Does a WAIT with this input want that signal? Without a correlation of its own it takes any."""
+    wanted = waits_for.get("correlation")
+    return waits_for.get("forSignal") == name and (wanted is None or wanted == correlation)
+
+
+def take_early(draft: Draft, name: str, correlation: Any) -> Json | None:
+    """The payload of the oldest kept signal that fits, taken off the process; None when there is none."""
+    kept = decode(draft.process.signals)
+    wish = {"forSignal": name, "correlation": correlation}
+    for signal in kept:
+        if matches(wish, signal["name"], signal.get("correlation")):
+            kept.remove(signal)
+            draft.put_process(signals=encode(kept))
+            return encode(signal["payload"])
+    return None
+
+
+def keep(draft: Draft, name: str, correlation: str | None, payload: Json) -> bool:
+    """Keep a signal that nobody waits for yet. False when the process keeps too many already."""
+    kept = decode(draft.process.signals)
+    if len(kept) >= MOST_KEPT:
+        return False
+    kept.append({"name": name, "correlation": correlation, "payload": decode(payload)})
+    draft.put_process(signals=encode(kept))
+    return True

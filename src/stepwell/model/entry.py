@@ -1,0 +1,34 @@
+"""A small named thing that people or processes keep in a namespace."""
+
+from enum import StrEnum
+
+from stepwell.model.codec import Json, Record
+
+
+class EntryKind(StrEnum):
+    VARIABLE = "VARIABLE"
+    SECRET = "SECRET"
+    """The body is encrypted before it comes near a store."""
+    STATE = "STATE"
+    """Persisted state: shared by the processes of a namespace."""
+    DECISION_TABLE = "DECISION_TABLE"
+    HOLD = "HOLD"
+    """An operator's mark on a step of a definition: the name is `process/ref`."""
+    IDEMPOTENCY = "IDEMPOTENCY"
+    """A start that was made under a key: the name is `process/key`."""
+    CACHE = "CACHE"
+    """An output that may serve again: the name is the cache key."""
+
+
+class Entry(Record, frozen=True, kw_only=True):
+    kind: EntryKind
+    namespace: str
+    name: str
+    body: Json
+    version: int = 1
+    """Raised by one with every write."""
+    created: int = 0
+    updated: int = 0
+    updated_by: str = ""
+    expires: int = 0
+    """Epoch ms; 0 = never. An entry past it counts as absent."""

@@ -1,0 +1,153 @@
+"""What a script may look at: committed rows of its own process under their documented names."""
+
+from typing import Any
+
+from stepwell.definition.plan import Plan
+from stepwell.model.codec import decode
+from stepwell.model.errors import NotFound
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import StepContext, StepExecution, StepPath, parse_path
+from stepwell.runtime.runtime import Runtime
+from stepwell.store.port import Reads
+
+
+class RowView:
+    """One script's look at its process: loaded when it is asked for, once."""
+
+    def __init__(self, runtime: Runtime, process_id: int, step_id: int) -> None:
+        self._runtime = runtime
+        self._process_id = process_id
+        self._step_id = step_id
+        self._process: ProcessContext | None = None
+        self._own: StepContext | None = None
+
+    async def plan(self) -> Plan:
+        return await self._runtime.plan((await self._loaded())[0].definition_id)
+
+    async def context(self) -> dict[str, Any]:
+        process, _ = await self._loaded()
+        return {
+            "id": process.id,
+            "processId": process.id,
+            "namespace": process.namespace,
+            "name": process.name,
+            "version": process.version,
+            "processType": process.type.value,
+            "triggerType": process.trigger.value,
+            "status": process.status.value,
+            "requestId": process.request_id,
+            "correlationId": process.correlation_id,
+            "created": process.created,
+            "createdBy": process.created_by,
+            "tags": [{"name": tag.name, "value": tag.value} for tag in process.tags],
+            "input": decode(process.input),
+            "output": decode(process.output),
+            "state": decode(process.state),
+        }
+
+    async def step(self, ref: str) -> dict[str, Any] | None:
+        process, own = await self._loaded()
+        plan = await self._runtime.plan(process.definition_id)
+
+        def look(reads: Reads) -> dict[str, Any] | None:
+            found = own if ref == "__self" else _find(reads, plan, process, own.path, ref)
+            if found is None:
+                return None
+            return _documented(found, plan, reads.executions([found.id]).get(found.id, []))
+
+        return await self._runtime.read(look)
+
+    async def _loaded(self) -> tuple[ProcessContext, StepContext]:
+        if self._process is None or self._own is None:
+            ids = (self._process_id, self._step_id)
+            self._process, self._own = await self._runtime.read(lambda r: (r.process(ids[0]), r.step(ids[1])))
+        if self._process is None or self._own is None:
+            raise NotFound(f"no step {self._step_id}")
+        return self._process, self._own
+
+
+def _find(
+    reads: Reads, plan: Plan, process: ProcessContext, around: StepPath, ref: str
+) -> StepContext | None:
+    """The step a ref means for a script at `around`: indexes that are not written come from there."""
+    try:
+        name, *written = parse_path(ref)
+    except ValueError:
+        return None
+    step = plan.steps.get(str(name))
+    if step is None or len(written) > len(step.loops):
+        return None
+    implied = len(step.loops) - len(written)
+    if step.loops[:implied] != plan.steps[str(around[0])].loops[:implied]:
+        return None
+    indices = [int(index) for index in (*around[1 : 1 + implied], *written)]
+    id = process.id + step.number if not indices else _id_inside(reads, plan, process, str(name), indices)
+    return None if id is None else reads.step(id)
+
+
+def _id_inside(
+    reads: Reads, plan: Plan, process: ProcessContext, name: str, indices: list[int]
+) -> int | None:
+    loops = plan.steps[name].loops
+    id = process.id + plan.steps[loops[0]].number
+    for depth, index in enumerate(indices):
+        around = reads.step(id)
+        if around is None or around.children is None or not 0 <= index < around.children.total:
+            return None
+        inner = plan.steps[loops[depth + 1]] if depth + 1 < len(loops) else plan.steps[name]
+        id = around.children.base + index * plan.steps[loops[depth]].iteration_size + inner.number
+    return id
+
+
+def _documented(step: StepContext, plan: Plan, finished: list[StepExecution]) -> dict[str, Any]:
+    definition = plan.steps[str(step.path[0])].definition
+    executions = [_execution(step, execution) for execution in finished]
+    executions.append(
+        {
+            "id": step.execution,
+            "scheduled": step.scheduled,
+            "polled": step.hand_out.polled,
+            "start": step.hand_out.start,
+            "updated": step.updated,
+            "executor": step.hand_out.executor,
+            "ref": step.ref,
+            "runs": step.hand_out.runs + step.container_runs,
+            "output": {},
+        }
+    )
+    return {
+        "id": step.id,
+        "processId": step.process_id,
+        "ref": step.ref,
+        "parentId": step.parent_id,
+        "parentExecutionId": step.parent_execution_id,
+        "namespace": definition.namespace,
+        "name": definition.name,
+        "type": definition.type.value,
+        "status": step.shown_status.value,
+        "workerId": step.hand_out.worker,
+        "priority": step.priority,
+        "optional": definition.optional,
+        "start": step.hand_out.first_start,
+        "schedule": step.schedule,
+        "updated": step.updated,
+        "input": decode(step.input),
+        "output": decode(step.output),
+        "executions": executions,
+        "executionList": executions,
+        "executionsList": executions,
+    }
+
+
+def _execution(step: StepContext, execution: StepExecution) -> dict[str, Any]:
+    return {
+        "id": execution.id,
+        "scheduled": execution.scheduled,
+        "polled": execution.polled,
+        "start": execution.start,
+        "updated": execution.updated,
+        "executor": execution.executor,
+        "ref": step.ref,
+        "runs": execution.runs,
+        "output": decode(execution.output),
+    }

@@ -1,0 +1,70 @@
+"""JavaScript by quickjs-ng. Every script gets a context of its own, with no function of the host in it."""
+
+import json
+import re
+from importlib import resources
+from typing import Any
+
+import quickjs
+
+from stepwell.steps.sandbox.interpreters.answer import Answer, Question, with_result
+
+_HARNESS = resources.files(__package__).joinpath("harness.js").read_text(encoding="utf-8")
+_STACK = 512 * 1024
+_JOBS = 1_000_000
+_LONE_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}")
+"""JSON.stringify escapes a surrogate only when it has no partner."""
+
+Call = Any
+
+
+def run(question: Question) -> Answer:
+    context = quickjs.Context()
+    context.set_memory_limit(question.memory)
+    context.set_max_stack_size(_STACK)
+    harness = context.eval(_HARNESS)
+    context.set_time_limit(question.time_ms / 1000)
+    try:
+        said = _play(context, harness, question)
+    except quickjs.JSException as error:
+        said = _stopped(str(error).strip().split("\n")[0])
+    return said._replace(logs=_logs(context, harness))
+
+
+def _play(context: Any, harness: Call, question: Question) -> Answer:
+    said = harness("run", question.text, question.arguments, question.logs)
+    jobs = 0
+    while said == "pending" and jobs < _JOBS and context.execute_pending_job():
+        jobs += 1
+        said = harness("settled") if jobs % 64 == 0 else said
+    if said == "pending":
+        said = harness("settled")
+    if said == "pending":
+        return Answer(error="the promise was never settled")
+    kind, _, text = said.partition(":")
+    if kind == "need":
+        return Answer(need=_plain(json.loads(text)))
+    if kind == "error":
+        return _stopped(_plain(json.loads(text)))
+    return with_result(_LONE_SURROGATE.sub(r"\1\\ufffd", text).encode(), question)
+
+
+def _logs(context: Any, harness: Call) -> tuple[str, ...]:
+    try:
+        context.set_memory_limit(-1)  # the script has ended, perhaps for want of memory
+        context.set_time_limit(0.1)
+        return tuple(_plain(line) for line in json.loads(harness("logs")))
+    except (quickjs.JSException, ValueError, TypeError):
+        return ()
+
+
+def _stopped(message: str) -> Answer:
+    if message.startswith("InternalError: interrupted"):
+        return Answer(limit="time_ms")
+    if message.startswith("InternalError: out of memory"):
+        return Answer(limit="memory")
+    return Answer(error=message[:2000])
+
+
+def _plain(text: object) -> str:
+    return str(text).encode("utf-8", "replace").decode()

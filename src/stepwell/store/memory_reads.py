@@ -1,0 +1,146 @@
+"""The readers' side of the memory store: committed rows."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from stepwell.model.audit import Audit
+from stepwell.model.client import ClientApplication
+from stepwell.model.codec import Record
+from stepwell.model.definition import StoredDefinition
+from stepwell.model.entry import Entry, EntryKind
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.namespace import Namespace
+from stepwell.model.process import ProcessContext
+from stepwell.model.search import ProcessSearch
+from stepwell.model.step import StepContext, StepExecution
+from stepwell.store.dump import Dump, dump
+from stepwell.store.memory_tables import MemoryTables
+from stepwell.store.port import SetAside
+from stepwell.store.search import matches
+
+
+class MemoryReads:
+    def __init__(self, tables: MemoryTables) -> None:
+        self._tables = tables
+
+    def process(self, id: int) -> ProcessContext | None:
+        return self._tables.process.committed(id)
+
+    def step(self, id: int) -> StepContext | None:
+        return self._tables.step.committed(id)
+
+    def steps(
+        self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
+    ) -> list[StepContext]:
+        blocks = [b for b in self._tables.block.all_committed() if b.process_id == process.id]
+        runs = [(process.id, size), *((block.first, block.count) for block in blocks)]
+        found: list[StepContext] = []
+        for first, count in runs:
+            for id in range(max(first, after + 1), first + count):
+                if len(found) >= limit:
+                    return found
+                step = self._tables.step.committed(id)
+                if step is not None:
+                    found.append(step)
+        return found
+
+    def executions(self, step_ids: Sequence[int], limit: int = 1_000) -> Mapping[int, list[StepExecution]]:
+        found: dict[int, list[StepExecution]] = {id: [] for id in step_ids}
+        for row in self._tables.execution.all_committed():
+            if row.step_id in found:
+                found[row.step_id].append(row)
+        return {id: rows[-limit:] if limit else [] for id, rows in found.items()}
+
+    def find_processes(
+        self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
+    ) -> list[ProcessContext]:
+        found = [row for row in self._tables.process.all_committed() if matches(row, search, definition_ids)]
+        found.reverse()
+        return found[search.offset : search.offset + search.limit]
+
+    def definition(self, id: int) -> StoredDefinition | None:
+        return self._tables.definition.committed(id)
+
+    def find_definition(
+        self, namespace: str, name: str, version: int | None = None
+    ) -> StoredDefinition | None:
+        found = [
+            row
+            for row in self.all_definitions()
+            if (row.namespace, row.name) == (namespace, name)
+            and version in (None, row.version)
+            and not row.hidden
+        ]
+        return max(found, key=lambda row: row.version, default=None)
+
+    def definitions(self, namespace: str | None = None) -> list[StoredDefinition]:
+        newest: dict[tuple[str, str], StoredDefinition] = {}
+        for row in sorted(self.all_definitions(), key=lambda row: row.version):
+            if not row.hidden and namespace in (None, row.namespace):
+                newest[row.namespace, row.name] = row
+        return [newest[key] for key in sorted(newest)]
+
+    def all_definitions(self) -> list[StoredDefinition]:
+        return self._tables.definition.all_committed()
+
+    def versions(self, namespace: str, name: str) -> list[int]:
+        rows = self.all_definitions()
+        return sorted(r.version for r in rows if (r.namespace, r.name) == (namespace, name) and not r.hidden)
+
+    def policy(self, namespace: str, name: str) -> ErrorPolicy | None:
+        return self._tables.current_policy.committed((namespace, name))
+
+    def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
+        rows = self._tables.current_policy.all_committed()
+        return [row for row in rows if namespace in (None, row.namespace)]
+
+    def client(self, client_id: str) -> ClientApplication | None:
+        return self._tables.client.committed(client_id)
+
+    def clients(self) -> list[ClientApplication]:
+        return self._tables.client.all_committed()
+
+    def namespaces(self) -> list[Namespace]:
+        return self._tables.namespace.all_committed()
+
+    def set_aside(self) -> list[SetAside]:
+        return self._tables.set_aside.all_committed()
+
+    def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None:
+        return self._tables.entry.committed((kind, namespace, name))
+
+    def entries(self, kind: EntryKind, namespace: str | None = None) -> list[Entry]:
+        rows = self._tables.entry.all_committed()
+        return [row for row in rows if row.kind is kind and namespace in (None, row.namespace)]
+
+    def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
+        found = [
+            row
+            for row in reversed(self._tables.audit.all_committed())
+            if process_id in (None, row.process_id) and (not before or row.id < before)
+        ]
+        return found[:limit]
+
+    def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
+        rows = self._tables.process.all_committed()
+        return [row for row in rows if row.parent_id == process_id][:limit]
+
+    def dump(self) -> Dump:
+        tables = self._tables
+        queues = {name: number for name, number in tables.queue.rows.items() if tables.queue.committed(name)}
+        rows: dict[str, Iterable[Record]] = {
+            "process": tables.process.all_committed(),
+            "step": tables.step.all_committed(),
+            "execution": tables.execution.all_committed(),
+            "block": tables.block.all_committed(),
+            "due": tables.due.all_committed(),
+            "claim": tables.claim.all_committed(),
+            "definition": tables.definition.all_committed(),
+            "error_policy": tables.policy.all_committed(),
+            "current_policy": tables.current_policy.all_committed(),
+            "client": tables.client.all_committed(),
+            "namespace": tables.namespace.all_committed(),
+            "set_aside": tables.set_aside.all_committed(),
+            "entry": tables.entry.all_committed(),
+            "audit": tables.audit.all_committed(),
+        }
+        return dump(rows, queues)

@@ -1,0 +1,168 @@
+"""Simulated people and apps: they start processes, operate them, change the catalog, and remember what they heard."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stepwell.engine.events import AnyEvent, ResumeRequested, ReviewRequested, TerminateRequested
+from stepwell.model.codec import EMPTY, change, encode
+from stepwell.model.errors import Busy, StepwellError
+from stepwell.model.process import ProcessContext
+from stepwell.runtime import catalog
+from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, StartAsk
+from stepwell.runtime.requests import StartRequest
+from stepwell.testing.definitions import POLICIES, Drawing, draw_policy
+from stepwell.testing.world import LOST, Line, World
+
+
+class Ledger:
+    """What callers were told. The server may know more; it must never know less."""
+
+    def __init__(self) -> None:
+        self.started: dict[str, int] = {}
+        """Request id of an acknowledged start → process."""
+        self.refused: dict[str, None] = {}
+        """Request ids of starts that were answered with Busy: nothing of them may exist."""
+        self.processes: list[int] = []
+        """Processes that callers have heard of, in that order."""
+
+
+class Starter:
+    """Starts a number of processes, one after the other, and reruns some. Tries again when no answer comes."""
+
+    def __init__(self, world: World, line: Line, ledger: Ledger, names: tuple[str, ...], count: int) -> None:
+        self._world = world
+        self._line = line
+        self._ledger = ledger
+        self._names = names
+        self._left = count
+        self._sent = 0
+        self.is_done = False
+
+    def begin(self) -> None:
+        if self._left > 0:
+            self._left -= 1
+            self._world.after(self._world.random.choice((1, 20, 400, 3_000)), self._start)
+        else:
+            self.is_done = True
+
+    def _start(self) -> None:
+        random = self._world.random
+        if self._ledger.processes and random.random() < 0.08:
+            again = random.choice(self._ledger.processes)
+            self._line.call(lambda answer: StartAsk(answer, None, again), self._heard)
+            return
+        name = random.choice(self._names)
+        items = [random.randint(0, 9) for _ in range(random.randint(0, 4))]
+        given = encode({"items": items}) if random.random() < 0.5 else EMPTY
+
+        def make(answer: Callable[[Any], None]) -> Ask:
+            # Each copy that arrives has a name of its own, so that it is known which of them was answered.
+            self._sent += 1
+            request_id = f"start {self._sent}"
+
+            def heard(value: Any) -> None:
+                if isinstance(value, ProcessContext):
+                    self._ledger.started[request_id] = value.id
+                    self._ledger.processes.append(value.id)
+                elif isinstance(value, Busy):
+                    self._ledger.refused[request_id] = None
+                answer(value)
+
+            request = StartRequest(
+                namespace="default",
+                name=name,
+                request_id=request_id,
+                priority=random.choice((0, 0, 0, 2)),
+                input=given,
+            )
+            return StartAsk(heard, request)
+
+        self._line.call(make, self._heard)
+
+    def _heard(self, value: Any) -> None:
+        self._world.note("started", value.id if isinstance(value, ProcessContext) else type(value).__name__)
+        if isinstance(value, ProcessContext) and value.rerun_of is not None:
+            self._ledger.processes.append(value.id)
+            self._world.sightings["rerun"] += 1
+        if (value is LOST or isinstance(value, Busy)) and self._world.random.random() < 0.7:
+            self._left += 1
+        self.begin()
+
+
+class Operator:
+    """Terminates, resumes and reviews whatever comes to hand, as long as there are faults."""
+
+    def __init__(self, world: World, line: Line, ledger: Ledger) -> None:
+        self._world = world
+        self._line = line
+        self._ledger = ledger
+        self._pause_ms = world.random.choice((500, 3_000, 20_000))
+        self._stopped = False
+
+    def begin(self) -> None:
+        if not self._stopped:
+            pause = self._world.random.randint(1, 2 * self._pause_ms)
+            self._world.after(pause, self._operate)
+
+    def heal(self) -> None:
+        self._stopped = True
+
+    def _operate(self) -> None:
+        if self._stopped:
+            return
+        random = self._world.random
+        if not self._ledger.processes:
+            self.begin()
+            return
+        process_id = random.choice(self._ledger.processes[-8:])
+        if random.random() < 0.03:
+            process_id += 1
+        event: AnyEvent = random.choices(
+            (TerminateRequested(reason="enough"), ResumeRequested(), ReviewRequested(reason="seen")),
+            weights=(2, 5, 0.3),
+        )[0]
+
+        def heard(value: Any) -> None:
+            said = value.code if isinstance(value, StepwellError) else value
+            self._world.note(type(event).__name__, process_id, said)
+            if value is None:
+                self._world.sightings[type(event).__name__] += 1
+            self.begin()
+
+        self._line.call(lambda answer: EventAsk(answer, process_id, event), heard)
+
+
+class Editor:
+    """Stores new versions of definitions and policies while processes run."""
+
+    def __init__(self, world: World, line: Line, names: tuple[str, ...]) -> None:
+        self._world = world
+        self._line = line
+        self._names = names
+        self._stopped = False
+
+    def begin(self) -> None:
+        self._world.after(self._world.random.randint(1_000, 60_000), self._edit)
+
+    def heal(self) -> None:
+        self._stopped = True
+
+    def _edit(self) -> None:
+        if self._stopped:
+            return
+        random = self._world.random
+        if random.random() < 0.5:
+            policy = draw_policy(random, random.choice(POLICIES))
+            self._send(lambda turn, now: catalog.put_policy(turn, now, policy, "editor"))
+        else:
+            definition = change(Drawing(random).definition(random.choice(self._names)), version=None)
+            self._send(lambda turn, now: catalog.put_definition(turn, now, definition, "editor", update=True))
+
+    def _send(self, errand: Callable[[Any, int], Any]) -> None:
+        def heard(value: Any) -> None:
+            if not isinstance(value, Exception) and value is not LOST:
+                self._world.sightings["catalog changed"] += 1
+            self._world.note("edited", type(value).__name__)
+            self.begin()
+
+        self._line.call(lambda answer: ErrandAsk(answer, errand), heard)

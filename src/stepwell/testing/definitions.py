@@ -1,0 +1,176 @@
+"""Random process definitions and error policies: small ones, in which everything meets everything."""
+
+from random import Random
+from typing import Any
+
+from stepwell.model.definition import (
+    ProcessConfiguration,
+    ProcessDefinition,
+    ProcessRequest,
+    StepConfiguration,
+    StepDefinition,
+    StepType,
+)
+from stepwell.model.error_policy import ErrorPolicy, Reaction, StepErrorAction
+from stepwell.model.work import QueueName
+
+WORKERS = ("alpha", "beta", "gamma")
+QUEUES = tuple(QueueName("default", StepType.WORKER.value, name) for name in WORKERS)
+POLICIES = ("strict", "patient", "quick")
+HOOK = "hook"
+"""The process that hooks and policies start. Has neither, so that there is an end to it."""
+
+DEEPEST = 3
+MOST_STEPS = 14
+WIDE = 70
+"""More steps than one block of ids holds: such a process is not kept whole in memory."""
+
+
+def hook_definition() -> ProcessDefinition:
+    work = StepDefinition(type=StepType.WORKER, name=WORKERS[0], ref="work")
+    note = StepDefinition(
+        type=StepType.NOOP, name="note", ref="note", input={"of": "{{ input.__source.processId }}"}
+    )
+    return ProcessDefinition(name=HOOK, steps=(note, work))
+
+
+class Drawing:
+    """Draws one definition."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._count = 0
+        self._left = MOST_STEPS
+
+    def definition(self, name: str) -> ProcessDefinition:
+        random = self._random
+        steps = self._sequence(1, random.randint(1, 4), ())
+        if random.random() < 0.06:
+            filler = range(WIDE)
+            steps += tuple(StepDefinition(type=StepType.NOOP, name="fill", ref=f"f{n}") for n in filler)
+            steps += self._sequence(2, 1, steps)
+        return ProcessDefinition(
+            name=name,
+            steps=steps,
+            configuration=self._configuration(),
+            default_input={"items": list(range(random.randint(0, 4)))},
+            default_output={"given": True} if random.random() < 0.2 else {},
+        )
+
+    def _configuration(self) -> ProcessConfiguration:
+        random = self._random
+
+        def hook() -> ProcessRequest | None:
+            return ProcessRequest(name=HOOK) if random.random() < 0.12 else None
+
+        return ProcessConfiguration(
+            completion_timeout=random.randint(2_000, 90_000) if random.random() < 0.2 else None,
+            on_timeout_process=hook(),
+            on_fail_process=hook(),
+            on_complete_process=hook(),
+            on_cancel_process=hook(),
+        )
+
+    def _sequence(
+        self, depth: int, count: int, before: tuple[StepDefinition, ...], loop: bool = False
+    ) -> tuple[StepDefinition, ...]:
+        """Steps one after the other; each may use the output of an earlier one of the same level."""
+        steps: list[StepDefinition] = []
+        for _ in range(count):
+            steps.append(self._step(depth, (*before, *steps), loop))
+        return tuple(steps)
+
+    def _step(self, depth: int, before: tuple[StepDefinition, ...], loop: bool) -> StepDefinition:
+        self._count += 1
+        self._left -= 1
+        kind = self._kind(depth)
+        ref = f"s{self._count}"
+        optional = self._random.random() < (0.7 if kind is StepType.FAIL else 0.25)
+        children: tuple[StepDefinition, ...] = ()
+        given: dict[str, Any] = {}
+        name = kind.value.lower()
+        match kind:
+            case StepType.WORKER:
+                name = self._random.choice(WORKERS)
+                given = self._work_input(before, loop)
+            case StepType.NOOP:
+                given = {"n": self._count, **({"at": "{{ foreach.index }}"} if loop else {})}
+                if self._random.random() < 0.3:
+                    given["__statePut"] = {f"noop_{ref}": self._count}
+            case StepType.FAIL:
+                given = {"message": "on purpose"}
+            case StepType.EXIT:
+                given = {"status": self._random.choice(("COMPLETED", "FAILED", "TERMINATED"))}
+            case StepType.LIST:
+                children = self._sequence(depth + 1, self._random.randint(0, 3), (), loop)
+            case StepType.PARALLEL:
+                count = self._random.choice((0, 1, 2, 3, 3, 6))
+                children = tuple(self._step(depth + 1, (), loop) for _ in range(count))
+            case StepType.FOREACH:
+                given = self._loop_input(before)
+                children = (self._step(depth + 1, (), True),)
+        return StepDefinition(
+            type=kind,
+            name=name,
+            ref=ref,
+            optional=optional,
+            children=children,
+            input=given,
+            configuration=StepConfiguration(
+                error_policy_name=self._random.choice(POLICIES) if self._random.random() < 0.6 else None,
+                priority=self._random.randint(-3, 3) if self._random.random() < 0.2 else None,
+            ),
+        )
+
+    def _kind(self, depth: int) -> StepType:
+        if depth > DEEPEST or self._left <= 0:
+            return StepType.WORKER if self._random.random() < 0.8 else StepType.NOOP
+        kinds = (
+            *(StepType.WORKER, StepType.NOOP, StepType.LIST, StepType.PARALLEL),
+            *(StepType.FOREACH, StepType.FAIL, StepType.EXIT),
+        )
+        return self._random.choices(kinds, weights=(10, 2, 2, 3, 3, 0.6, 0.3))[0]
+
+    def _work_input(self, before: tuple[StepDefinition, ...], loop: bool) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        sources = [step for step in before if step.type in (StepType.WORKER, StepType.NOOP)]
+        if sources and self._random.random() < 0.6:
+            source = self._random.choice(sources)
+            given |= {"from": source.ref, "value": f"{{{{ steps.{source.ref}.output.n }}}}"}
+        if loop:
+            given |= {"index": "{{ foreach.index }}", "item": "{{ foreach.value }}"}
+        return given
+
+    def _loop_input(self, before: tuple[StepDefinition, ...]) -> dict[str, Any]:
+        size = self._random.choice((0, 1, 2, 3, 5, 12))
+        items: Any = [f"item {n}" for n in range(size)]
+        if self._random.random() < 0.25:
+            items = "{{ input.items }}"
+        return {"inputArray": items, "concurrency": self._random.choice((1, 2, 3, 20))}
+
+
+def draw_policy(random: Random, name: str) -> ErrorPolicy:
+    """Clocks short enough to ring now and then in a run of some minutes."""
+
+    def reaction(
+        chance: float, actions: tuple[StepErrorAction, ...], shortest: int, longest: int
+    ) -> Reaction | None:
+        if random.random() >= chance:
+            return None
+        return Reaction(
+            duration=random.randint(shortest, longest) if longest else 0,
+            action=random.choice(actions),
+            retry_count=random.choice((0, 1, 1, 2, 3)),
+            retry_interval=random.choice((0, 100, 1_000, 4_000)),
+            retry_backoff_exponential=random.random() < 0.3,
+            run_request=ProcessRequest(name=HOOK) if random.random() < 0.1 else None,
+        )
+
+    fail, retry, none = StepErrorAction.FAIL, StepErrorAction.RETRY, StepErrorAction.NONE
+    return ErrorPolicy(
+        name=name,
+        failure=reaction(0.8, (retry, retry, fail), 0, 0),
+        start_timeout=reaction(0.3, (retry, fail, none), 1_000, 20_000),
+        response_timeout=reaction(0.5, (retry, retry, fail, none), 800, 15_000),
+        completion_timeout=reaction(0.2, (fail, none), 5_000, 40_000),
+    )

@@ -1,0 +1,229 @@
+"""One simulated run: faults first, then everybody is well again, and every process must end.
+
+    run(seed)                      → Outcome, or SimulationFailed with all that is needed to see it again
+
+The engine, the turn and the store are the real ones; only time, chance, callers and workers are played.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from types import ModuleType
+
+from stepwell.definition.check import check
+from stepwell.engine import draft, process
+from stepwell.engine.control.table import CONTROLS
+from stepwell.model.codec import Record
+from stepwell.model.definition import ProcessDefinition
+from stepwell.runtime import catalog, clockwork
+from stepwell.runtime.turn import RuntimeSettings
+from stepwell.store.memory import MemoryStore
+from stepwell.store.port import Store
+from stepwell.testing.checks import Checks, Violation
+from stepwell.testing.clients import Editor, Ledger, Operator, Starter
+from stepwell.testing.definitions import POLICIES, Drawing, draw_policy, hook_definition
+from stepwell.testing.disk import Disk
+from stepwell.testing.faults import FaultyStore, Rates, draw_rates
+from stepwell.testing.workers import Worker
+from stepwell.testing.world import Line, Server, World
+
+FAULTS_MS = 90_000
+"""Virtual time of the first phase, at the most."""
+HEAL_MS = 4 * 3_600_000
+"""Virtual time that everything well may need to end."""
+MOST_TURNS = 20_000
+
+
+class SimulationFailed(AssertionError):
+    """An invariant broke. The text holds the seed, the last events and the command that replays them."""
+
+    def __init__(self, seed: int, reason: str, last: list[str], sqlite: bool) -> None:
+        again = f"python -m stepwell.testing.simulate --seed {seed}" + (" --sqlite" if sqlite else "")
+        super().__init__(
+            "\n".join([f"seed {seed}: {reason}", *(f"  {line}" for line in last), f"again: {again}"])
+        )
+        self.seed = seed
+        self.reason = reason
+
+
+class Outcome(Record, frozen=True, kw_only=True):
+    """A run in which everything held."""
+
+    seed: int
+    history: str
+    """Hash of the whole history: the same seed gives the same."""
+    turns: int
+    processes: int
+    steps: int
+    sightings: Counter[str]
+
+
+def run(seed: int, *, folder: Path | None = None) -> Outcome:
+    """One seed on the memory store, or on SQLite in `folder`. Raises SimulationFailed."""
+    with quiet():
+        return Simulation(seed, folder).run()
+
+
+class Simulation:
+    def __init__(self, seed: int, folder: Path | None) -> None:
+        random = Random(f"setting {seed}")
+        self.seed = seed
+        self._disk = Disk(folder) if folder is not None else None
+        self.rates: Rates = draw_rates(random)
+        self.world = World(seed, self.rates)
+        self.settings = RuntimeSettings(
+            lease_ms=random.choice((2_000, 10_000, 30_000)),
+            lease_max_ms=random.choice((5_000, 60_000)),
+            max_deliveries=random.choice((2, 4, 10)),
+            cache_bytes=random.choice((1, 20_000, 1 << 28)),
+        )
+        self.bounds = {
+            (draft, "MAX_TRANSITIONS"): random.choice((256, 3, 7)),
+            (process, "CLOSING_SLICE"): random.choice((256, 1, 3)),
+            (clockwork, "DUE_AT_ONCE"): random.choice((500, 2)),
+            (clockwork, "CLAIMS_AT_ONCE"): random.choice((100, 1)),
+        }
+        inner: Store = self._disk.store() if self._disk is not None else MemoryStore()
+        survive = self._disk.survive if self._disk is not None else (lambda store: store)
+        self.store = FaultyStore(inner, lambda: self.server.fate(), survive)
+        self.ledger = Ledger()
+        self.checks = Checks(self.world, self.store, self.settings, self.ledger)
+        self.names = tuple(f"made{n}" for n in range(random.randint(1, 4)))
+        self._stock(random)
+        self.server = Server(self.world, self.store, self.settings, self.checks)
+        line = Line(self.world, self.server)
+        self.starter = Starter(self.world, line, self.ledger, self.names, random.randint(2, 9))
+        self.workers = [self._worker(n, random) for n in range(random.randint(1, 4))]
+
+    def _worker(self, number: int, random: Random) -> Worker:
+        line = Line(self.world, self.server)
+        modern = random.random() < 0.6
+        return Worker(self.world, line, f"worker{number}", self.settings.lease_ms, modern=modern)
+
+    def _stock(self, random: Random) -> None:
+        definitions = [hook_definition(), *(Drawing(random).definition(name) for name in self.names)]
+        with self.store.inner.turn() as turn:
+            for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
+                catalog.put_policy(turn, self.world.now, draw_policy(random, name), "simulation")
+            for definition in definitions:
+                _assert_valid(definition)
+                catalog.put_definition(turn, self.world.now, definition, "simulation", update=False)
+
+    # -- the two phases
+
+    def run(self) -> Outcome:
+        try:
+            with small(self.bounds):
+                self._live()
+        except Violation as broken:
+            raise self._failed(str(broken)) from broken
+        except Exception as error:
+            raise self._failed(f"{type(error).__name__}: {error}") from error
+        finally:
+            self.store.close()
+        return Outcome(
+            seed=self.seed,
+            history=self.world.history_hash(),
+            turns=self.server.turns,
+            processes=len(self.checks.mirror.processes),
+            steps=len(self.checks.mirror.steps),
+            sightings=self.world.sightings,
+        )
+
+    def _live(self) -> None:
+        world, random = self.world, self.world.random
+        line = Line(world, self.server)
+        operator = Operator(world, line, self.ledger)
+        editor = Editor(world, line, self.names)
+        for worker in self.workers:
+            worker.begin()
+        self.starter.begin()
+        if random.random() < 0.7:
+            operator.begin()
+        if random.random() < 0.3:
+            editor.begin()
+        world.run_until(world.now + random.randint(FAULTS_MS // 6, FAULTS_MS), self._tired)
+        self._heal(operator, editor)
+        world.run_until(world.now + HEAL_MS, lambda: self._tired() or self._is_quiet())
+        self._check_end()
+
+    def _heal(self, operator: Operator, editor: Editor) -> None:
+        self.world.note("heal")
+        self.world.heal()
+        operator.heal()
+        editor.heal()
+        for worker in self.workers:
+            worker.heal()
+
+    def _tired(self) -> bool:
+        return self.server.turns >= MOST_TURNS
+
+    def _is_quiet(self) -> bool:
+        mirror = self.checks.mirror
+        return (
+            self.server.lane is not None
+            and self.starter.is_done
+            and not mirror.due
+            and not mirror.claims
+            and not any(row.status.is_open for row in mirror.processes.values())
+        )
+
+    # -- the end
+
+    def _check_end(self) -> None:
+        checks, mirror = self.checks, self.checks.mirror
+        checks.check_set_aside()
+        running = [row for row in mirror.processes.values() if row.status.is_open]
+        if running:
+            checks.broken("every process ends", f"{len(running)} did not, the first is {running[0].id}")
+        if mirror.due or mirror.claims:
+            checks.broken(
+                "quiet means quiet", f"{list(mirror.due.values())[:2]} {list(mirror.claims.values())[:2]}"
+            )
+        for request_id, id in self.ledger.started.items():
+            if id not in mirror.processes:
+                checks.broken("an acknowledged start exists", f"{request_id} was process {id}")
+        for id, (least, most) in checks.hooks_owed.items():
+            seen = checks.hooks_seen.get(id, 0)
+            if not least <= seen <= most:
+                checks.broken(
+                    "hooks run once for each end", f"process {id}: {seen}, {least} to {most} were due"
+                )
+
+    def _failed(self, reason: str) -> SimulationFailed:
+        return SimulationFailed(self.seed, reason, list(self.world.last), self._disk is not None)
+
+
+def _assert_valid(definition: ProcessDefinition) -> None:
+    problems = check(definition, known=CONTROLS, policies=lambda name: True)
+    errors = [problem for problem in problems if not problem.warning]
+    if errors:
+        raise Violation(f"what is drawn is valid: {errors[0]}")
+
+
+@contextmanager
+def small(bounds: dict[tuple[ModuleType, str], int]) -> Iterator[None]:
+    """Bounds of the engine set so low that what is rare becomes common."""
+    before = {(module, name): getattr(module, name) for module, name in bounds}
+    try:
+        for (module, name), value in bounds.items():
+            setattr(module, name, value)
+        yield
+    finally:
+        for (module, name), value in before.items():
+            setattr(module, name, value)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Rollbacks are what a simulation is about: the lane need not log them."""
+    log = logging.getLogger("stepwell.lane")
+    was = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = was

@@ -1,0 +1,380 @@
+"""Planted mistakes: each is a context manager that makes one part of the real engine, runtime or store wrong.
+
+They are the mistakes that engines of this kind are really made with. A simulation that does not find one of them is
+asleep, so `test_planted.py` wants every one to be found within a stated number of seeds.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from stepwell.engine import climb, error_policy, hooks, process, reactions, steps
+from stepwell.engine.control import foreach, table
+from stepwell.engine.draft import Draft
+from stepwell.model.codec import change, encode
+from stepwell.model.definition import StepType
+from stepwell.model.due import DueKind
+from stepwell.model.errors import Busy
+from stepwell.model.step import HandOut
+from stepwell.model.work import Acceptance
+from stepwell.runtime.clockwork import Clockwork
+from stepwell.runtime.dispatch import Dispatch
+from stepwell.runtime.fold import Fold
+from stepwell.runtime.lane import Lane
+from stepwell.runtime.turn import Node, OneTurn
+from stepwell.store.memory import MemoryTurn
+from stepwell.store.port import Changes
+
+Mistake = Callable[[], AbstractContextManager[None]]
+
+
+@contextmanager
+def patched(owner: Any, name: str, wrong: Any) -> Iterator[None]:
+    right = getattr(owner, name)
+    setattr(owner, name, wrong)
+    try:
+        yield
+    finally:
+        setattr(owner, name, right)
+
+
+@contextmanager
+def everywhere(right: Callable[..., Any], wrong: Callable[..., Any]) -> Iterator[None]:
+    """Put `wrong` in the place of a function in every room that has imported it."""
+    places = [
+        (module, name)
+        for module in list(sys.modules.values())
+        if getattr(module, "__name__", "").startswith("stepwell.")
+        for name, value in list(vars(module).items())
+        if value is right
+    ]
+    assert places, right
+    for module, name in places:
+        setattr(module, name, wrong)
+    try:
+        yield
+    finally:
+        for module, name in places:
+            setattr(module, name, right)
+
+
+@contextmanager
+def control(kind: StepType, **answers: Callable[..., Any]) -> Iterator[None]:
+    """A control step with other answers."""
+    controls: Any = table.CONTROLS
+    right = controls[kind]
+    controls[kind] = change(right, **answers)
+    try:
+        yield
+    finally:
+        controls[kind] = right
+
+
+# -- fencing
+
+
+def token_is_not_compared() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, token: int) -> Acceptance | None:
+        return right(draft, step, token if step is None else step.hand_out.token)
+
+    right = reactions._refuse
+    return everywhere(right, wrong)
+
+
+def accepted_twice() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, token: int) -> Acceptance | None:
+        refused = right(draft, step, token)
+        return None if refused is Acceptance.DUPLICATE and draft.process.status.is_open else refused
+
+    right = reactions._refuse
+    return everywhere(right, wrong)
+
+
+def token_is_not_raised() -> AbstractContextManager[None]:
+    def wrong(self: HandOut, *given: Any) -> HandOut:
+        return change(right(self, *given), token=max(self.token, 1))
+
+    right = HandOut.taken
+    return patched(HandOut, "taken", wrong)
+
+
+def deliveries_not_counted_at_the_claim() -> AbstractContextManager[None]:
+    def wrong(self: HandOut, *given: Any) -> HandOut:
+        return change(right(self, *given), deliveries=1)
+
+    right = HandOut.taken
+    return patched(HandOut, "taken", wrong)
+
+
+def expiry_without_condition() -> AbstractContextManager[None]:
+    """Whoever is late is judged by the claim's deadline, whatever was extended or handed out since."""
+
+    def wrong(self: Clockwork, turn: Any, claim: Any, now: int) -> Any:
+        held = [step for step in turn.steps(claim.steps) if step.hand_out.claim is not None]
+        late = [change(s, hand_out=change(s.hand_out, claim=claim.id, deadline=now)) for s in held]
+        turn.drop_claims([claim.id])
+        return [(step, reactions.DeliveryExpired(step_id=step.id, token=step.hand_out.token,
+                                                 max_deliveries=self._max_deliveries)) for step in late]  # fmt: skip
+
+    return patched(Clockwork, "_look_at", wrong)
+
+
+# -- the turn
+
+
+def answered_before_the_commit() -> AbstractContextManager[None]:
+    def wrong(self: Lane, asks: Any, answers: Any, ended: Any) -> None:
+        early: list[Any] = []
+        right_save = OneTurn._hand_out
+
+        def note(one: OneTurn) -> None:
+            right_save(one)
+            early.extend(one.answers)
+
+        with patched(OneTurn, "_hand_out", note):
+            right(self, asks, answers, ended)
+        answered = {id(ask) for ask, _ in early}
+        answers[:] = [pair for pair in answers if id(pair[0]) not in answered] + early
+
+    right = Lane._run_together
+    return patched(Lane, "_run_together", wrong)
+
+
+def next_step_in_a_second_transaction() -> AbstractContextManager[None]:
+    """New steps of processes that run already are written after the commit."""
+    later: list[Any] = []
+
+    def save(self: Any, changes: Changes) -> Any:
+        fresh = {row.id for row in changes.new_processes}
+        later[:] = [step for step in changes.new_steps if step.process_id not in fresh]
+        changes.new_steps = [step for step in changes.new_steps if step.process_id in fresh]
+        return right_save(self, changes)
+
+    def committed(self: OneTurn) -> None:
+        right_committed(self)
+        if later:
+            with self._turn_again() as turn:  # type: ignore[attr-defined]
+                right_save(turn, Changes(new_steps=list(later)))
+            later.clear()
+
+    def run_together(self: Lane, *given: Any) -> None:
+        with patched(OneTurn, "committed", committed):
+            OneTurn._turn_again = lambda one: self._store.turn()  # type: ignore[attr-defined]
+            right_together(self, *given)
+
+    right_save, right_committed, right_together = MemoryTurn.save, OneTurn.committed, Lane._run_together
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with patched(MemoryTurn, "save", save), patched(Lane, "_run_together", run_together):
+            yield
+
+    return both()
+
+
+def memory_kept_after_a_rollback() -> AbstractContextManager[None]:
+    def wrong(self: Node) -> None:
+        with patched(self.cache, "clear", lambda: None):
+            right(self)
+
+    right = Node.forget
+    return patched(Node, "forget", wrong)
+
+
+def hand_outs_trusted_from_memory() -> AbstractContextManager[None]:
+    return patched(Fold, "_stale", lambda self, decision: [])
+
+
+def polls_keep_what_a_rollback_took_back() -> AbstractContextManager[None]:
+    return patched(Dispatch, "forget", lambda self: self._seen_empty.clear())
+
+
+def claims_counted_through_a_rollback() -> AbstractContextManager[None]:
+    def wrong(self: Dispatch) -> None:
+        counted = dict(self._open_in_claim)
+        right(self)
+        self._open_in_claim = counted
+
+    right = Dispatch.forget
+    return patched(Dispatch, "forget", wrong)
+
+
+# -- handing out
+
+
+def ended_process_still_hands_out() -> AbstractContextManager[None]:
+    """Steps of a terminated process stay where they are until somebody reports them."""
+
+    def wrong(draft: Draft) -> None:
+        return None
+
+    return everywhere(process.cancel_open_steps, wrong)
+
+
+def closing_process_hands_out() -> AbstractContextManager[None]:
+    return patched(OneTurn, "_note_closing", lambda self, *given: None)
+
+
+def poll_id_ignored() -> AbstractContextManager[None]:
+    return patched(OneTurn, "_give_again", lambda self, *given: None)
+
+
+def claim_without_a_row() -> AbstractContextManager[None]:
+    return patched(Dispatch, "save_claims", lambda self, turn, now: None)
+
+
+def queue_believed_empty() -> AbstractContextManager[None]:
+    """A step left in the queue is not looked for again."""
+    return patched(Dispatch, "left_in_queue", lambda self, queue: None)
+
+
+# -- time
+
+
+def timers_not_dropped() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, status: Any, output: Any) -> Any:
+        return right(draft, change(step, timers=0), status, output)
+
+    right = steps.close
+    return everywhere(right, wrong)
+
+
+def due_row_taken_before_it_is_acted_on() -> AbstractContextManager[None]:
+    """In a transaction of its own: a crash between the two loses the timer."""
+    taken: list[Any] = []
+
+    def run_together(self: Lane, *given: Any) -> None:
+        try:
+            with self._store.turn() as turn:
+                taken[:] = right_due(self.node.clockwork, turn, self._clock.now())
+            self._store.fates.pop()  # type: ignore[attr-defined]
+        except Busy:
+            self._store.fates.pop()  # type: ignore[attr-defined]
+            taken.clear()
+        right_together(self, *given)
+
+    right_due, right_together = Clockwork.due, Lane._run_together
+
+    def due(self: Clockwork, turn: Any, now: int) -> Any:
+        return list(taken)
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with patched(Lane, "_run_together", run_together), patched(Clockwork, "due", due):
+            yield
+
+    return both()
+
+
+def clock_forgotten_after_a_rollback() -> AbstractContextManager[None]:
+    return patched(Clockwork, "look_again", lambda self: None)
+
+
+# -- policies, state, containers
+
+
+def one_retry_too_many() -> AbstractContextManager[None]:
+    def wrong(policy: Any, trouble: Any, retries: int, step_id: int) -> Any:
+        return right(policy, trouble, max(retries - 1, 0), step_id)
+
+    right = error_policy.judge
+    return everywhere(right, wrong)
+
+
+def one_retry_too_few() -> AbstractContextManager[None]:
+    def wrong(policy: Any, trouble: Any, retries: int, step_id: int) -> Any:
+        return right(policy, trouble, retries + 1, step_id)
+
+    right = error_policy.judge
+    return everywhere(right, wrong)
+
+
+def state_of_a_failed_attempt_applies() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, output: Any) -> Any:
+        reactions._apply(draft, reactions.split(output)[1])
+        return right(draft, step, output)
+
+    right = reactions._failed
+    return everywhere(right, wrong)
+
+
+def optional_is_ignored() -> AbstractContextManager[None]:
+    return everywhere(steps.fails_parent, lambda plan, step: step.status.is_failed)
+
+
+def list_goes_on_after_a_failure() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, plan: Any, step: Any, child: Any) -> Any:
+        at = draft.plan_of(child).position + 1
+        return right.go_on(draft, plan, step, encode(at))
+
+    right: Any = table.CONTROLS[StepType.LIST]
+    return control(StepType.LIST, child_closed=wrong)
+
+
+def foreach_counts_wrong() -> AbstractContextManager[None]:
+    """A child that fails is not counted as closed."""
+
+    def wrong(draft: Draft, plan: Any, step: Any, child: Any) -> Any:
+        counters = step.children
+        if steps.fails_parent(draft.plan_of(child), child):
+            step = draft.put(change(step, children=change(counters, open=counters.open + 1)))
+        return right(draft, plan, step, child)
+
+    right = foreach.child_closed
+    return control(StepType.FOREACH, child_closed=wrong)
+
+
+def resume_runs_good_steps_again() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, ref: str, indices: Any, parent: Any) -> Any:
+        if draft.process.resumed:
+            before = draft.find(draft.id_at((ref, *indices)))
+            if before is not None and not before.status.is_open:
+                plan = draft.plan.steps[ref]
+                return draft.controls[plan.type].resume(draft, plan, before)
+        return right(draft, ref, indices, parent)
+
+    right = climb.open_child
+    return everywhere(right, wrong)
+
+
+def hook_starts_twice() -> AbstractContextManager[None]:
+    def wrong(draft: Draft) -> None:
+        right(draft)
+        for row in [row for row in draft._due.values() if row and row.kind is DueKind.START_PROCESS]:
+            draft.set_due(row.kind, row.at, process_id=row.process_id + 1, body=row.body)
+
+    right = hooks.on_end
+    return everywhere(right, wrong)
+
+
+TABLE: dict[Mistake, int] = {
+    token_is_not_compared: 20,
+    accepted_twice: 20,
+    token_is_not_raised: 20,
+    deliveries_not_counted_at_the_claim: 20,
+    expiry_without_condition: 40,
+    answered_before_the_commit: 40,
+    next_step_in_a_second_transaction: 20,
+    memory_kept_after_a_rollback: 40,
+    hand_outs_trusted_from_memory: 20,
+    polls_keep_what_a_rollback_took_back: 40,
+    claims_counted_through_a_rollback: 60,
+    ended_process_still_hands_out: 20,
+    closing_process_hands_out: 60,
+    poll_id_ignored: 20,
+    claim_without_a_row: 20,
+    queue_believed_empty: 20,
+    timers_not_dropped: 20,
+    due_row_taken_before_it_is_acted_on: 40,
+    clock_forgotten_after_a_rollback: 60,
+    one_retry_too_many: 40,
+    one_retry_too_few: 40,
+    state_of_a_failed_attempt_applies: 40,
+    optional_is_ignored: 20,
+    list_goes_on_after_a_failure: 60,
+    foreach_counts_wrong: 60,
+    resume_runs_good_steps_again: 20,
+    hook_starts_twice: 40,
+}
+"""Each mistake with the number of seeds, from 1 on, within which it must be found."""
