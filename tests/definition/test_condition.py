@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepwell.definition.condition import ConditionError, compile_condition, condition_text
@@ -144,6 +144,7 @@ def test_refuses_with_a_hint(text: str, kind: str, message: str) -> None:
     assert message in str(refused.value)
 
 
+@settings(deadline=None)
 @given(SCALARS, VALUES)
 def test_a_json_value_as_a_condition_means_itself(wanted: Any, other: Any) -> None:
     if isinstance(wanted, str):
@@ -157,6 +158,7 @@ def test_a_json_value_as_a_condition_means_itself(wanted: Any, other: Any) -> No
     assert passes(text, other) == (same and other == value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab*?\\.", max_size=8), st.text(alphabet="ab*?\\.", max_size=12))
 def test_patterns_agree_with_their_definition(pattern: str, value: str) -> None:
     assert passes(f'like "{pattern}"', value) == matches(pattern, value)
@@ -173,6 +175,7 @@ def matches(pattern: str, value: str) -> bool:
     return value[:1] == pattern[0] and matches(pattern[1:], value[1:])
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abn otin,()[]<>=!*\"'0123-.&like", max_size=24), VALUES)
 def test_any_text_is_refused_or_gives_a_test_that_answers(text: str, value: Any) -> None:
     try:

@@ -115,12 +115,19 @@ WRONG = [
     ([], [("", "WRONG_KIND")]),
     (loans(name=" "), [("name", "MISSING")]),
     (loans(name="a/b", namespace="x\ny"), [("namespace", "BAD_NAME"), ("name", "BAD_NAME")]),
-    (loans(version=0, limit=-1, strategy="BEST"), [("version", "INVALID"), ("strategy", "UNKNOWN_VALUE"), ("limit", "INVALID")]),
+    (
+        loans(version=0, limit=-1, strategy="BEST"),
+        [("version", "INVALID"), ("strategy", "UNKNOWN_VALUE"), ("limit", "INVALID")],
+    ),
     ({"name": "t"}, [("inputs", "MISSING"), ("outputs", "MISSING")]),
     (loans(inputs="score"), [("inputs", "WRONG_KIND")]),
     (
         loans(inputs=[{"name": "a.b"}, {"name": "c"}, {"name": "c", "kind": "FLOAT"}]),
-        [("inputs[0].name", "BAD_REF"), ("inputs[2].name", "DUPLICATE_NAME"), ("inputs[2].kind", "UNKNOWN_VALUE")],
+        [
+            ("inputs[0].name", "BAD_REF"),
+            ("inputs[2].name", "DUPLICATE_NAME"),
+            ("inputs[2].kind", "UNKNOWN_VALUE"),
+        ],
     ),
     (loans(outputs=[{"name": f"o{n}"} for n in range(100)]), [("outputs", "TOO_LARGE")]),
     (loans(*[{}] * (MAX_RULES + 1)), [("rules", "TOO_LARGE")]),
@@ -138,11 +145,17 @@ WRONG = [
     (loans(rule({}, country=[[1]])), [("rules[0].conditions.country", "CONDITION")]),
     (loans(rule({}, country=float("inf"))), [("rules[0].conditions.country", "CONDITION")]),
     (loans(rule({}, country='"\x07"')), [("rules[0].conditions.country", "CONDITION")]),
-    (loans(rule({}, "a\x00b"), rule({}, "x" * 3_000)), [("rules[0].description", "INVALID"), ("rules[1].description", "TOO_LARGE")]),
-    (loans(rule({"rate": "high"}), outputs=[{"name": "rate", "kind": "NUMBER"}]), [("rules[0].outputs.rate", "WRONG_KIND")]),
+    (
+        loans(rule({}, "a\x00b"), rule({}, "x" * 3_000)),
+        [("rules[0].description", "INVALID"), ("rules[1].description", "TOO_LARGE")],
+    ),
+    (
+        loans(rule({"rate": "high"}), outputs=[{"name": "rate", "kind": "NUMBER"}]),
+        [("rules[0].outputs.rate", "WRONG_KIND")],
+    ),
     (loans(rule({"rate": {"a": ["\ud800"]}})), [("rules[0].outputs.rate", "INVALID")]),
     (loans(rule({"rate": 2**60})), [("rules[0].outputs.rate", "INVALID")]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("value", "problems"), WRONG)

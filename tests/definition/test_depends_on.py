@@ -1,7 +1,7 @@
 """The statement of DEPENDSON: how it is read, what it means, what is refused and where."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stepwell.definition.depends_on import (
@@ -50,7 +50,7 @@ REFUSED = [
     (f"({a}", 26, "expected AND, OR or )"),
     (f"NOT {a}", 0, "NOT is no part of the language"),
     (f"{a} && {b}", 26, "'&' means nothing here"),
-    ("PROCESS('a, 'COMPLETED')", 12, "expected ,"),
+    ("PROCESS('a, 'COMPLETED')", 13, "expected ,"),
     ("PROCESS('a', 'COMPLETED", 13, "the quote is not closed"),
     ("PROCESS('a')", 11, "expected ,"),
     ("PROCESS(a, 'COMPLETED')", 8, "the name of a process definition in quotes"),
@@ -120,11 +120,13 @@ def several(parts: st.SearchStrategy[Statement]) -> st.SearchStrategy[Statement]
 STATEMENTS: st.SearchStrategy[Statement] = st.recursive(TERMS, several, max_leaves=8)
 
 
+@settings(max_examples=40, deadline=None)
 @given(STATEMENTS)
 def test_what_is_written_is_read(statement: Statement) -> None:
     assert parse_statement(written(statement)) == statement
 
 
+@settings(max_examples=40, deadline=None)
 @given(STATEMENTS, st.data())
 def test_holds_as_the_words_say(statement: Statement, data: st.DataObject) -> None:
     facts = {term: data.draw(st.booleans()) for term in terms(statement)}
@@ -138,6 +140,7 @@ def test_holds_as_the_words_say(statement: Statement, data: st.DataObject) -> No
     assert holds(statement, facts.__getitem__) == meaning(statement)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="PROCESTAND ('a\",)", max_size=40))
 def test_any_text_is_read_or_refused_inside_itself(text: str) -> None:
     try:

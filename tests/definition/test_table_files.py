@@ -1,5 +1,6 @@
 """Tables as CSV and XLSX: the same table comes back, what is wrong is told by cell, and files cannot hurt."""
 
+import csv
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -18,7 +19,7 @@ from stepwell.model.errors import Invalid
 
 CSV, XLSX = TableFormat.CSV, TableFormat.XLSX
 
-LOANS = """\
+LOANS = '''\
 table,loans
 strategy,all_match
 limit,2
@@ -32,7 +33,7 @@ in:score,in:country,out:rating,out:rate,description
 "between(650, 750)","in [NO, SE]",STANDARD,"{""base"": 2, ""steps"": [1, null]}",
 
 ,null,"""750""",-2,'=1+1
-"""
+'''
 
 
 def table(**fields: Any) -> DecisionTable:
@@ -57,7 +58,12 @@ def problems_of(data: bytes | str, format: TableFormat = CSV) -> list[tuple[str,
 
 def test_reads_a_file_as_people_write_it() -> None:
     read = read_csv(LOANS)
-    assert (read.name, read.strategy, read.limit, read.description) == ("loans", "ALL_MATCH", 2, "Who pays\nwhat")
+    assert (read.name, read.strategy, read.limit, read.description) == (
+        "loans",
+        "ALL_MATCH",
+        2,
+        "Who pays\nwhat",
+    )
     assert [(c.name, c.kind, c.label) for c in (*read.inputs, *read.outputs)] == [
         ("score", "NUMBER", None),
         ("country", "ANY", None),
@@ -120,7 +126,23 @@ def test_files_that_are_none() -> None:
 
 # -- round trips
 
-RISKY = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=x", "'=1", "''-2", "'x", "＝1", "-1+1", "=", "a;b", "in:x", "table", "_x000D_")
+RISKY = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=x",
+    "'=1",
+    "''-2",
+    "'x",
+    "＝1",
+    "-1+1",
+    "=",
+    "a;b",
+    "in:x",
+    "table",
+    "_x000D_",
+)
 WORDS = st.sampled_from(RISKY) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12
 )
@@ -132,9 +154,15 @@ SCALARS = (
     | WORDS
     | st.sampled_from(["750", "true", "null", "{", '"x"', " x ", "x\r\ny", "\x07", "\uffff", "_x0041_x0042_"])
 )
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2), max_leaves=4)
-CONDITIONS = st.none() | st.sampled_from(["*", "> -5", "= 5", "-5", "!= a", 'not in ["=x", b]', "'it''s'", "null", "a, b"]) | (
-    st.lists(NOTES | st.integers() | st.booleans(), min_size=1, max_size=3)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(WORDS, inner, max_size=2),
+    max_leaves=4,
+)
+CONDITIONS = (
+    st.none()
+    | st.sampled_from(["*", "> -5", "= 5", "-5", "!= a", 'not in ["=x", b]', "'it''s'", "null", "a, b"])
+    | (st.lists(NOTES | st.integers() | st.booleans(), min_size=1, max_size=3))
 )
 KINDS = st.sampled_from(["ANY", "ANY", "TEXT", "NUMBER"])
 COLUMN_NAMES = ["=a", "-b", "in:c", "d e", "ø"]
@@ -148,7 +176,7 @@ def tables(draw: st.DrawFn) -> DecisionTable:
     fitting = {"ANY": JSON, "TEXT": WORDS, "NUMBER": st.integers(-9, 9) | st.floats(-9, 9)}
     rule = st.fixed_dictionaries(
         {
-            "conditions": st.fixed_dictionaries({name: CONDITIONS for name in inputs}),
+            "conditions": st.fixed_dictionaries(dict.fromkeys(inputs, CONDITIONS)),
             "outputs": st.fixed_dictionaries({name: st.none() | fitting[kinds[name]] for name in outputs}),
             "description": NOTES,
         }
@@ -177,7 +205,12 @@ def test_a_table_comes_back_from_a_file_as_it_was(written: DecisionTable) -> Non
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=3), max_size=3))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8), min_size=1, max_size=3),
+        max_size=3,
+    )
+)
 def test_a_sheet_comes_back_as_it_was(rows: list[list[str]]) -> None:
     read = {
         cell_name(number, place): text
@@ -193,13 +226,13 @@ def test_a_sheet_comes_back_as_it_was(rows: list[list[str]]) -> None:
     }
 
 
-@pytest.mark.parametrize("text", RISKY[:6])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+1", "@SUM(A1)", "＝1"])
 def test_no_cell_of_a_file_is_computed(text: str) -> None:
-    """What a spreadsheet would compute is text in both formats, and comes back without its apostrophe."""
-    written = table(rules=[{"outputs": {"b": f"{text} "}, "description": text}], description=text)
-    lines = write_table_file(written, CSV).decode().splitlines()
-    cells = [cell.strip('"') for line in lines for cell in line.split(",")]
-    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t")]
+    """What a spreadsheet would compute is text in both formats."""
+    written = table(rules=[{"outputs": {"b": text}, "description": text}], description=text)
+    cells = [cell for row in csv.reader(write_table_file(written, CSV).decode().splitlines()) for cell in row]
+    assert cells.count("'" + text) == 3
+    assert not [cell for cell in cells if cell[:1] == text[:1]]
     sheet = openpyxl.load_workbook(BytesIO(write_table_file(written, XLSX))).active
     assert {cell.data_type for row in sheet.iter_rows() for cell in row if cell.value} == {"s"}
 
@@ -232,7 +265,14 @@ def test_reads_what_spreadsheets_write() -> None:
         [46_053, 46_053.25, None, 0.5],
         [59, 61, None, 750],
         ["*", False],
-        formats={"A5": "yyyy-mm-dd", "B5": "dd/mm/yy hh:mm", "D5": "[h]:mm", "A6": "d mmm", "B6": "d", "D6": '0 "d"'},
+        formats={
+            "A5": "yyyy-mm-dd",
+            "B5": "dd/mm/yy hh:mm",
+            "D5": "[h]:mm",
+            "A6": "d mmm",
+            "B6": "d",
+            "D6": '0 "d"',
+        },
     )
     assert read_sheet(data) == [
         (1, ["table", "loans"]),
@@ -269,7 +309,9 @@ def changed(part: str, old: str, new: str) -> bytes:
     return target.getvalue()
 
 
-SHEET, BOOK = "xl/worksheets/sheet1.xml", "xl/workbook.xml"
+SHEET = "xl/worksheets/sheet1.xml"
+BOOK = "xl/workbook.xml"
+RELATIONS = "xl/_rels/workbook.xml.rels"
 ENTITY = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><worksheet '
 
 
@@ -286,9 +328,9 @@ ENTITY = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><work
         (SHEET, 't="inlineStr"><is><t xml:space="preserve">y</t></is>', 't="s"><v>7</v>', "SYNTAX"),
         (SHEET, 't="inlineStr"><is><t xml:space="preserve">y</t></is>', "><v>nan</v>", "SYNTAX"),
         (BOOK, 'r:id="rId1"', 'r:id="rId9"', "SYNTAX"),
-        ("xl/_rels/workbook.xml.rels", 'Target="worksheets/sheet1.xml"', 'Target="file:///x" TargetMode="External"', "SYNTAX"),
+        (RELATIONS, 'Target="worksheets/sheet1.xml"', 'Target="file:///x" TargetMode="External"', "SYNTAX"),
     ],
-)  # fmt: skip
+)
 def test_hostile_workbooks_are_refused(part: str, old: str, new: str, code: str) -> None:
     assert problems_of(changed(part, old, new), XLSX) == [("", code)]
 

@@ -28,6 +28,7 @@ from tests.engine.play import (
     worker,
 )
 
+ALARM = {"name": "alarm", "input": {"to": "us"}}
 STORY = definition(worker("a", policy="p"), noop("z"))
 
 
@@ -289,6 +290,24 @@ def test_a_ready_timer_does_not_take_a_step_from_its_worker():
     assert (world.status("a"), world.step("a").hand_out.ready) == ("RUNNING", None)
 
 
+def test_a_completion_timer_does_not_meet_the_next_pass():
+    world = under(completionTimeout={"duration": 500})
+
+    def resumed_meanwhile(world: World) -> None:
+        terminated()(world)
+        resumed(world)
+
+    _late(world, DueKind.COMPLETION_TIMEOUT, resumed_meanwhile)
+    assert world.status("a") == "SCHEDULED"
+    assert world.due_of("a") == {DueKind.COMPLETION_TIMEOUT: 500}
+
+
+def test_a_completion_timeout_that_passed_does_not_come_back_with_a_retry():
+    none = {"duration": 500, "action": "NONE", "runRequest": ALARM}
+    world = under(passed(500), failed("a"), passed(5_000), completionTimeout=none, failure=retrying(3))
+    assert (world.step("a").execution, len(world.started), world.due_of("a")) == (2, 1, {})
+
+
 @pytest.mark.parametrize("kind", [DueKind.START_TIMEOUT, DueKind.COMPLETION_TIMEOUT])
 def test_a_timer_of_a_step_that_is_done_changes_nothing(kind):
     story = definition(parallel("p", worker("a", policy="p"), worker("b")))
@@ -304,9 +323,6 @@ def test_a_timer_of_a_step_that_is_done_changes_nothing(kind):
 
 
 # -- runRequest
-
-
-ALARM = {"name": "alarm", "input": {"to": "us"}}
 
 
 @pytest.mark.parametrize("event", EVENTS)

@@ -7,6 +7,7 @@ from stepwell.engine.effects import Decision, Reply, Snapshot
 from stepwell.engine.events import AnyEvent, ResumeRequested, ReviewRequested, StepReported
 from stepwell.model.codec import change, decode
 from stepwell.model.definition import StepType
+from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy, Reaction, StepErrorAction
 from stepwell.model.step import StepContext, StepStatus
 from stepwell.model.work import Acceptance, WorkStatus
@@ -18,6 +19,8 @@ class WatchedWorld(World):
 
     def __init__(self, written: dict[str, Any], policies: list[dict[str, Any]]) -> None:
         super().__init__(written, policies=policies)
+        self.taken: set[tuple[int, DueKind]] = set()
+        """Due rows (by step and kind) that a turn has taken and not decided yet."""
         self._accepted: set[tuple[int, int]] = set()
         self._closed_in: dict[int, int] = {}
         """Step id → how often the process had been resumed when it closed."""
@@ -36,6 +39,9 @@ class WatchedWorld(World):
         self._token_is_accepted_once(event, reply)
         executions_follow_the_policy(self, event, reply, before)
         counters_equal_a_recount(self)
+        loops_keep_to_their_room(self)
+        timers_belong_to_who_waits(self)
+        somebody_moves_every_open_step(self)
         ended_processes_are_at_rest(self)
         executions_leave_no_gap(self)
         times_never_go_back(self, before)
@@ -175,6 +181,32 @@ def counters_equal_a_recount(world: WatchedWorld) -> None:
         assert counters.open == sum(child.status.is_open for child in children), f"{step.ref}: open"
         bad = [child for child in seen if _stops(world, child)]
         assert counters.failed == len(bad), f"{step.ref}: failed"
+
+
+def loops_keep_to_their_room(world: WatchedWorld) -> None:
+    """A FOREACH never has more iterations open than its concurrency."""
+    for step in world.rows.values():
+        if world.plan.steps[str(step.path[0])].type is StepType.FOREACH and step.children is not None:
+            assert step.children.open <= decode(step.input)["concurrency"], f"{step.ref}: too many at once"
+
+
+def timers_belong_to_who_waits(world: WatchedWorld) -> None:
+    """A clock of a step stands in `due` only while the step is open and knows of it."""
+    for _, step_id, kind in world.dues:
+        if kind in (DueKind.READY, DueKind.START_TIMEOUT, DueKind.COMPLETION_TIMEOUT):
+            step = world.rows[step_id]
+            assert step.status.is_open, f"{step.ref} is {step.status} with a {kind.name} row"
+            assert step.timers & kind, f"{step.ref} does not know of its {kind.name} row"
+
+
+def somebody_moves_every_open_step(world: WatchedWorld) -> None:
+    """A worker step that is open is in its queue, in a worker's hands, or has a row that puts it into the queue."""
+    due = {(step_id, kind) for _, step_id, kind in world.dues} | world.taken
+    for step in world.rows.values():
+        if step.queue and step.status.is_open:
+            places = [step.hand_out.ready is not None, step.hand_out.claim is not None]
+            assert sum(places) + ((step.id, DueKind.READY) in due) >= 1, f"nobody moves {step.ref}"
+            assert sum(places) <= 1, f"{step.ref} is in its queue and in a worker's hands"
 
 
 def _stops(world: WatchedWorld, step: StepContext) -> bool:

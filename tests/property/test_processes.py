@@ -26,7 +26,7 @@ from tests.property.invariants import WatchedWorld
 EXAMPLES = int(os.environ.get("STEPWELL_EXAMPLES", "500"))
 MOST_DRAIN_ROUNDS = 3_000
 
-MOVES = ["claim", "complete", "complete", "fail", "keep", "lie", "repeat", "expire", "wait", "race"]
+MOVES = ["claim", "complete", "complete", "fail", "keep", "lie", "repeat", "expire", "wait", "race", "wear"]
 RARE = ["terminate", "resume", "resume", "review"]
 
 moves = st.lists(
@@ -63,7 +63,9 @@ class Story:
                 assert world.take(again) is not Acceptance.ACCEPTED
             case "expire":
                 if held := self.held():
-                    world.expire(held[which % len(held)])
+                    self._expire(held[which % len(held)], much)
+            case "wear":
+                self._wear_out(which)
             case "wait":
                 world.advance(much)
             case "race":
@@ -113,6 +115,22 @@ class Story:
                 output["failedStepId"] = much
         return output
 
+    def _expire(self, step: StepContext, much: int) -> None:
+        """The end of a lease; now and then of an earlier one, which means nothing."""
+        if much % 3:
+            self.world.expire(step)
+            return
+        before = self.world.process, dict(self.world.rows)
+        self.world.expire(change(step, hand_out=change(step.hand_out, token=step.hand_out.token - 1)))
+        assert (self.world.process, self.world.rows) == before
+
+    def _wear_out(self, which: int) -> None:
+        """One step fails until its policy has had enough, and somebody resumes the process."""
+        for _ in range(8):
+            self._say(which, WorkStatus.FAILED, 4)
+            self.world.advance(700)
+        self.world.take(ResumeRequested())
+
     def _lie(self, which: int, much: int) -> None:
         """A report under a token that is not the last one, or for a step that does not exist."""
         rows = self.world.rows
@@ -135,6 +153,7 @@ class Story:
         taken = [due for due in world.dues.values() if due.at <= world.now]
         for due in taken:
             del world.dues[(due.process_id, due.step_id, due.kind)]
+        world.taken = {(due.step_id, due.kind) for due in taken}
         first = ["complete", "fail", "keep", "terminate", "expire", "claim"][which % 6]
         held = self.held()
         if first == "terminate":
@@ -148,6 +167,7 @@ class Story:
             )
             self._say(which, status, much)
         for due in sorted(taken, key=_order):
+            world.taken.discard((due.step_id, due.kind))
             world.take(TimerFired(kind=due.kind, step_id=due.step_id, body=due.body))
         world.settle()
 

@@ -22,6 +22,7 @@ from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.fold import Fold
 from stepwell.runtime.lane import Lane
+from stepwell.runtime.lookups import Lookups
 from stepwell.runtime.turn import Node, OneTurn
 from stepwell.store.memory import MemoryTurn
 from stepwell.store.port import Changes
@@ -200,7 +201,53 @@ def claims_counted_through_a_rollback() -> AbstractContextManager[None]:
     return patched(Dispatch, "forget", wrong)
 
 
+def queue_names_forgotten_after_a_rollback() -> AbstractContextManager[None]:
+    def wrong(self: Lookups) -> None:
+        right(self)
+        self._queue_names.clear()
+
+    right = Lookups.forget
+    return patched(Lookups, "forget", wrong)
+
+
+def known_steps_taken_for_fresh() -> AbstractContextManager[None]:
+    """A step that is in memory counts as read in this turn, although its hand-out is an old one."""
+
+    def wrong(self: Fold, found: Any) -> None:
+        known = {step.id for step in found if self.snapshot.steps.get(step.id) is not None}
+        self._fresh.update(known)
+        right(self, [step for step in found if step.id not in known])
+
+    right = Fold._add
+    return patched(Fold, "_add", wrong)
+
+
+def failed_giving_back_fails_the_turn() -> AbstractContextManager[None]:
+    """The turn is committed, but its answers go down with a second transaction that is not."""
+
+    def wrong(self: Lane, lost: Any) -> None:
+        with self._store.turn() as turn:
+            for waiting in lost:
+                turn.release([(s.id, s.hand_out.token, s.schedule) for s in waiting.steps])
+                turn.drop_claims([waiting.claim])
+
+    return patched(Lane, "_release", wrong)
+
+
 # -- handing out
+
+
+def repeated_poll_gets_what_is_not_its_own() -> AbstractContextManager[None]:
+    """What it got before is not looked at again after this turn's own changes."""
+    return patched(Dispatch, "repeated", lambda self: [])
+
+
+def extension_may_shorten() -> AbstractContextManager[None]:
+    def wrong(self: MemoryTurn, leases: Any) -> list[bool]:
+        return right(self, [(id, token, until - 5_000) for id, token, until in leases])
+
+    right = MemoryTurn.extend
+    return patched(MemoryTurn, "extend", wrong)
 
 
 def ended_process_still_hands_out() -> AbstractContextManager[None]:
@@ -360,6 +407,11 @@ TABLE: dict[Mistake, int] = {
     hand_outs_trusted_from_memory: 20,
     polls_keep_what_a_rollback_took_back: 40,
     claims_counted_through_a_rollback: 60,
+    queue_names_forgotten_after_a_rollback: 20,
+    known_steps_taken_for_fresh: 20,
+    failed_giving_back_fails_the_turn: 60,
+    repeated_poll_gets_what_is_not_its_own: 60,
+    extension_may_shorten: 60,
     ended_process_still_hands_out: 20,
     closing_process_hands_out: 60,
     poll_id_ignored: 20,

@@ -316,6 +316,29 @@ def test_what_is_sent_is_what_was_checked(written: str, sent: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("http://example.com/a\r\nHost: evil", "control characters"),
+        ("http://example.com/?a\tb", "control characters"),
+        ("http://example.com/a\x00", "control characters"),
+        ("http://example.com/a\\b", "backslash"),
+        ("http://example.com/a b", "must be encoded"),
+        ("http://example.com/ü", "must be encoded"),
+        ("http://me:secret@example.com/", "user name"),
+        ("http://ex%61mple.com/", "percent sign"),
+        ("http://[2606:4700::1%25eth0]/", "percent sign"),
+        ("http://exam ple.com/", "blank"),
+        ("http://example.com:443:443/", "no port"),
+        ("http://example.5/", "four decimal numbers"),
+        ("http://" + "a" * 70_000, "longer than"),
+    ],
+)
+def test_spellings_are_refused_on_public_hosts_too(text: str, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        read_url(text)
+
+
+@pytest.mark.parametrize(
     ("entry", "passes", "refused"),
     [
         ("127.0.0.1", ["http://127.0.0.1/", "http://127.0.0.1:81/"], ["http://127.0.0.2/", "http://[::1]/"]),

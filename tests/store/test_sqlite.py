@@ -17,8 +17,9 @@ from stepwell.model.step import HandOut, StepStatus
 from stepwell.store.port import Changes
 from stepwell.store.sqlite.connection import connect_writer
 from stepwell.store.sqlite.migrate import migrate, shipped
+from stepwell.store.sqlite.queries import STATEMENTS
 from stepwell.store.sqlite.store import SqliteStore
-from tests.store.records import NOW, QUEUE, claim, definition, process, ready, step
+from tests.store.records import NOW, QUEUE, audit, claim, definition, entry, process, ready, step
 
 
 @pytest.fixture
@@ -43,6 +44,8 @@ def fill(store: SqliteStore) -> list[int]:
                 new_processes=[process(64, tags=(TagValue("a", "ü"),), input=b'"' + b"x" * 10_000 + b'"')],
                 new_steps=[ready(65, queue, 1), ready(66, queue, 2)],
                 due=[Due(64, 0, DueKind.PROCESS_TIMEOUT, NOW)],
+                entries=[entry("a", expires=NOW)],
+                audit=[audit(process_id=64)],
             )
         )
         number = turn.next_claim_id()
@@ -201,7 +204,12 @@ def test_people_can_read_steps_and_processes_with_sql(store: SqliteStore) -> Non
         held = HandOut(token=1, claim=1, runs=1)
         turn.save(
             Changes(
-                new_processes=[process(64, input=big.encode(), state=b'{"a":1}', definition_id=5)],
+                new_processes=[
+                    process(64, input=big.encode(), state=b'{"a":1}', definition_id=5),
+                    process(128, parent_id=64, parent_step_id=65, signals=big.encode(), response=b"[1]"),
+                ],
+                entries=[entry("a", body=b'{"c":3}', updated_by="me")],
+                audit=[audit(process_id=64), audit(target="x", detail=b'{"d":4}')],
                 new_steps=[
                     step(65, path=("s", 3), queue=queue, input=big.encode(), output=b'{"b":2}', hand_out=held)
                 ],
@@ -212,8 +220,36 @@ def test_people_can_read_steps_and_processes_with_sql(store: SqliteStore) -> Non
         "select ref, status, processId, queueName, input, output ->> 'b' from steps"
     ).fetchall()
     assert found == [("s[3]", "RUNNING", 64, "charge", big, 2)]
-    assert reader.execute("select historyId, input, state ->> 'a' from processes").fetchall() == [(5, big, 1)]
+    found = reader.execute("select historyId, input, state ->> 'a' from processes where id = 64").fetchall()
+    assert found == [(5, big, 1)]
+    found = reader.execute(
+        "select parentStepId, signals, response from processes where parentId = 64"
+    ).fetchall()
+    assert found == [(65, big, "[1]")]
+    assert reader.execute("select name, body ->> 'c', updatedBy from entries").fetchall() == [("a", 3, "me")]
+    found = reader.execute("select processId, target, detail ->> 'd' from audits order by id").fetchall()
+    assert found == [(64, "", None), (None, "x", 4)]
     reader.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("processes_of_name", "process_name"),
+        ("children", "process_parent"),
+        ("audit_of_process", "audit_process"),
+        ("drop_expired_entries", "entry_expires"),
+        ("ready_ids", "step_ready"),
+        ("due", "due_at"),
+        ("claim_of_poll", "claim_poll"),
+    ],
+)
+def test_what_is_asked_often_reads_no_whole_table(store: SqliteStore, statement: str, index: str) -> None:
+    text = STATEMENTS[statement]
+    rows = store._writing().execute(f"explain query plan {text}", (1,) * text.count("?")).fetchall()
+    plan = [str(row[3]) for row in rows]
+    assert any(f"INDEX {index} (" in part for part in plan), plan
+    assert not any(part.startswith("SCAN") or "TEMP B-TREE" in part for part in plan), plan
 
 
 def test_another_threads_reads_and_turns(store: SqliteStore) -> None:
@@ -273,7 +309,7 @@ def test_checks_find_what_is_wrong(store: SqliteStore) -> None:
         turn.save(Changes(withdrawn=[done], new_steps=[step(999, 128)]))
     found = {what: (well, value) for what, well, value in store.checks()}
     assert found["steps without a process"] == (False, "1")
-    assert found["claims whose steps are all closed"] == (False, "1")
+    assert found["claims past their deadline whose steps are all closed"] == (False, "1")
 
 
 def test_closing_leaves_one_file_and_refuses_reads(store: SqliteStore, path: Path) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import islice
 
+from stepwell.definition.plan import StepPlan
 from stepwell.engine.draft import MAX_TRANSITIONS, Draft
+from stepwell.engine.effects import Mark
 from stepwell.engine.inputs import want_inputs
-from stepwell.engine.steps import begin_anew, create, fails_parent
+from stepwell.engine.steps import begin_anew, create, fails_parent, hold, is_held, skip
 from stepwell.model.codec import EMPTY, Json, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -27,22 +29,38 @@ def open_child(draft: Draft, ref: str, indices: StepPath, parent: StepContext | 
     """Open the child at (ref, *indices). In a resumed process: leave what went well, resume what did not."""
     plan = draft.plan.steps[ref]
     path = (ref, *indices)
-    if plan.repeats:
-        before = draft.find(draft.id_at(path))
-        if before is not None and _is_of_another_pass(before, parent):
-            return draft.controls[plan.type].open(draft, plan, begin_anew(draft, plan, before, parent))
-    if draft.may_have_children(parent):
+    resumed = draft.may_have_children(parent)
+    if resumed or plan.repeats:
         before = draft.find(draft.id_at(path))
         if before is not None:
-            draft.transitions += 1
-            if before.status.is_open or not fails_parent(plan, before):
-                return before
-            return draft.controls[plan.type].resume(draft, plan, before)
-    return draft.controls[plan.type].open(draft, plan, create(draft, plan, path, parent))
+            if _is_of_another_pass(before, parent):
+                return enter(draft, plan, begin_anew(draft, plan, before, parent))
+            if resumed:
+                return _pick_up(draft, plan, before)
+    if draft.snapshot.marks.get(ref) is Mark.SKIP:
+        return skip(draft, plan, path, parent)
+    return enter(draft, plan, create(draft, plan, path, parent))
+
+
+def _pick_up(draft: Draft, plan: StepPlan, before: StepContext) -> StepContext:
+    draft.transitions += 1
+    if before.status.is_open or not fails_parent(plan, before):
+        return before
+    return draft.controls[plan.type].resume(draft, plan, before)
 
 
 def _is_of_another_pass(before: StepContext, parent: StepContext | None) -> bool:
-    return parent is not None and not before.status.is_open and before.parent_execution_id != parent.execution
+    """Does its record belong to an earlier execution of its parent, or to what an operator has had run again?"""
+    return not before.status.is_open and before.parent_execution_id != (
+        1 if parent is None else parent.execution
+    )
+
+
+def enter(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    """Let a step begin, unless an operator holds it or its process."""
+    if is_held(draft, plan.ref):
+        return hold(draft, step)
+    return draft.controls[plan.type].open(draft, plan, step)
 
 
 def open_anew(draft: Draft, ref: str, indices: StepPath, parent: StepContext | None) -> StepContext:
@@ -51,7 +69,7 @@ def open_anew(draft: Draft, ref: str, indices: StepPath, parent: StepContext | N
     path = (ref, *indices)
     before = draft.find(draft.id_at(path))
     step = create(draft, plan, path, parent) if before is None else begin_anew(draft, plan, before, parent)
-    return draft.controls[plan.type].open(draft, plan, step)
+    return enter(draft, plan, step)
 
 
 def run_sequence(

@@ -3,21 +3,27 @@
 from collections.abc import Callable
 from typing import Any
 
-from stepwell.engine import reactions
+from stepwell.engine import operate, reactions
 from stepwell.engine.control.table import CONTROLS
 from stepwell.engine.draft import Draft, Missing
 from stepwell.engine.effects import Decision, Needs, Reply, Snapshot
 from stepwell.engine.events import (
     AnyEvent,
+    CancelRequested,
     DeliveryExpired,
     Event,
+    PauseRequested,
     ProcessStarted,
+    RerunFromRequested,
     ResumeRequested,
     ReviewRequested,
     SignalReceived,
+    StateEdited,
+    StepOrdered,
     StepReported,
     TerminateRequested,
     TimerFired,
+    UnpauseRequested,
 )
 
 Reaction = Callable[[Draft, Any], Reply]
@@ -28,9 +34,15 @@ REACTIONS: dict[type[Event], Reaction] = {
     DeliveryExpired: reactions.delivery_expired,
     TimerFired: reactions.timer_fired,
     SignalReceived: reactions.signal_received,
-    TerminateRequested: reactions.terminate_requested,
-    ResumeRequested: reactions.resume_requested,
-    ReviewRequested: reactions.review_requested,
+    TerminateRequested: operate.terminate_requested,
+    CancelRequested: operate.cancel_requested,
+    ResumeRequested: operate.resume_requested,
+    ReviewRequested: operate.review_requested,
+    RerunFromRequested: operate.rerun_from_requested,
+    PauseRequested: operate.pause_requested,
+    UnpauseRequested: operate.unpause_requested,
+    StateEdited: operate.state_edited,
+    StepOrdered: operate.step_ordered,
 }
 
 

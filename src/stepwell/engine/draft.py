@@ -49,6 +49,8 @@ class Control(Record, frozen=True, kw_only=True):
     """It begins. It may close at once."""
     resume: Callable[["Draft", StepPlan, StepContext], StepContext]
     """It ended badly and an operator resumes its process."""
+    in_order: bool = False
+    """Containers: children run one after the other, so that a later one depends on an earlier one."""
     child_closed: Callable[["Draft", StepPlan, StepContext, StepContext], StepContext] | None = None
     """Containers: one of its children ended (last argument)."""
     evaluated: Callable[["Draft", StepPlan, StepContext, Json], StepContext] | None = None

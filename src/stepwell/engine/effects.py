@@ -1,7 +1,7 @@
 """What a decision consists of, and what it may ask for before it can be made."""
 
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from stepwell.definition.plan import Plan
 from stepwell.model.codec import Raw, Record
@@ -22,6 +22,13 @@ class Write(IntEnum):
     OFFER = 2
     """And the hand-out is written whole: it may be claimed again."""
     NEW = 3
+
+
+class Mark(StrEnum):
+    """What an operator wants of a step of a definition, in every process that comes to it."""
+
+    HOLD = "HOLD"
+    SKIP = "SKIP"
 
 
 class Refusal(Record, frozen=True):
@@ -114,6 +121,8 @@ class Snapshot(Record, kw_only=True):
     complete: bool = False
     """Every row outside of iterations is known: an id that is not in `steps` has none."""
     policies: dict[PolicyByName | PolicyById, ErrorPolicy | None] = {}
+    marks: Mapping[str, Mark] = {}
+    """Operators' marks on steps of this definition, by ref."""
     definitions: dict[DefinitionByName, KnownDefinition | None] = {}
     open_steps: tuple[int, ...] | None = None
     ids: dict[str, int] = {}

@@ -1,5 +1,7 @@
 """What can happen to a process: past tense, or a request. The shell builds these; nothing else enters the engine."""
 
+from enum import StrEnum
+
 from stepwell.model.codec import Json, Record
 from stepwell.model.definition import ProcessType, TagValue
 from stepwell.model.due import DueKind
@@ -77,6 +79,49 @@ class ReviewRequested(Event, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class CancelRequested(Event, frozen=True, kw_only=True):
+    """Like terminate, but on purpose: the process ends CANCELLED and its hook runs."""
+
+    reason: str = ""
+
+
+class PauseRequested(Event, frozen=True, kw_only=True):
+    """Nothing new begins; what workers hold goes on."""
+
+
+class UnpauseRequested(Event, frozen=True, kw_only=True):
+    pass
+
+
+class RerunFromRequested(Event, frozen=True, kw_only=True):
+    """Run a step of an ended process again, and what follows it, in place. Siblings stay."""
+
+    ref: str
+    input: Json | None = None
+    """Instead of the input that templates give; None = as they give it."""
+
+
+class StateEdited(Event, frozen=True, kw_only=True):
+    """An operator changes the process's variables."""
+
+    put: Json = b"{}"
+    remove: tuple[str, ...] = ()
+
+
+class StepOrder(StrEnum):
+    COMPLETE = "COMPLETE"
+    FAIL = "FAIL"
+    RETRY_NOW = "RETRY_NOW"
+
+
+class StepOrdered(Event, frozen=True, kw_only=True):
+    """An operator decides what becomes of one open step."""
+
+    ref: str
+    order: StepOrder
+    output: Json = b"{}"
+
+
 AnyEvent = (
     ProcessStarted
     | StepReported
@@ -86,4 +131,10 @@ AnyEvent = (
     | TerminateRequested
     | ResumeRequested
     | ReviewRequested
+    | CancelRequested
+    | PauseRequested
+    | UnpauseRequested
+    | RerunFromRequested
+    | StateEdited
+    | StepOrdered
 )

@@ -4,17 +4,23 @@ from stepwell.engine.climb import Sequel, climb, last_output, run_sequence
 from stepwell.engine.draft import Draft
 from stepwell.engine.hooks import on_end, tell_parent
 from stepwell.engine.inputs import resolve
-from stepwell.engine.steps import close, explanation, fails_parent
+from stepwell.engine.steps import cancel, explanation, fails_parent
 from stepwell.model.codec import Json, encode, members, raw
-from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessStatus
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import StepContext
 
 CLOSING_SLICE = 256
 """How many open steps one decision cancels when a process ends under them."""
 CLOSING = b'"closing"'
 """Body of the GO_ON row of an ended process that still has open steps."""
+
+
+def start_clock(draft: Draft) -> None:
+    """The process's own time limit, from now."""
+    timeout = draft.plan.definition.configuration.completion_timeout
+    if timeout:
+        draft.set_due(DueKind.PROCESS_TIMEOUT, draft.now + timeout)
 
 
 def run_top(draft: Draft, position: int) -> None:
@@ -65,9 +71,7 @@ def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "
 def cancel_open_steps(draft: Draft) -> None:
     steps, more = draft.open_steps(CLOSING_SLICE)
     for step in steps:
-        if step.children is not None and draft.plan_of(step).type is StepType.SUB_PROCESS:
-            draft.set_due(DueKind.ORDER, draft.now, process_id=step.children.base, body=b'"TERMINATE"')
-        close(draft, step, StepStatus.CANCELLED, step.output)
+        cancel(draft, step)
     if more:
         draft.set_due(DueKind.GO_ON, draft.now, body=CLOSING)
 

@@ -7,17 +7,26 @@ from stepwell.engine.events import (
     DeliveryExpired,
     ProcessStarted,
     ResumeRequested,
-    ReviewRequested,
     SignalReceived,
     StepReported,
-    TerminateRequested,
     TimerFired,
 )
 from stepwell.engine.hooks import tell_parent
-from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle
+from stepwell.engine.operate import resume_requested
+from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock
 from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, split, stripped
-from stepwell.engine.steps import close, error_output, forget_timer, offer, trouble
+from stepwell.engine.steps import (
+    close,
+    error_output,
+    forget_timer,
+    hold,
+    is_held,
+    let_go,
+    offer,
+    pass_of,
+    trouble,
+)
 from stepwell.model.codec import EMPTY, Json, change, decode, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -54,15 +63,9 @@ def process_started(draft: Draft, event: ProcessStarted) -> Reply:
         deadline=draft.now + timeout if timeout else 0,
     )
     draft.process_changed = True
-    _start_clock(draft)
+    start_clock(draft)
     run_top(draft, 0)
     return None
-
-
-def _start_clock(draft: Draft) -> None:
-    timeout = draft.plan.definition.configuration.completion_timeout
-    if timeout:
-        draft.set_due(DueKind.PROCESS_TIMEOUT, draft.now + timeout)
 
 
 # -- what workers say
@@ -244,11 +247,11 @@ def _go_on(draft: Draft, event: TimerFired) -> None:
 def _step_timer(draft: Draft, event: TimerFired) -> None:
     """The condition is looked at again: a timer acts only if what it waited for has not happened."""
     step = draft.find(event.step_id)
-    if step is None or not step.status.is_open or not _still_waits(draft, step, event.kind):
+    if step is None or not step.status.is_open or not _still_waits(draft, step, event):
         return
     step = forget_timer(draft, step, event.kind)
     if event.kind is DueKind.READY:
-        offer(draft, step, draft.now)
+        _ready(draft, step)
     elif event.kind is DueKind.WAKE:
         plan = draft.plan_of(step)
         woken = draft.controls[plan.type].woken
@@ -260,56 +263,27 @@ def _step_timer(draft: Draft, event: TimerFired) -> None:
         settle(draft, trouble(draft, step, Trouble.COMPLETION_TIMEOUT, error_output("not completed in time")))
 
 
-def _still_waits(draft: Draft, step: StepContext, kind: DueKind) -> bool:
+def _ready(draft: Draft, step: StepContext) -> None:
+    """Its delay is over: it is offered, or held, or let go because nobody holds it any more."""
+    if is_held(draft, str(step.path[0])):
+        hold(draft, step)
+    elif step.phase is Phase.HELD:
+        settle(draft, let_go(draft, step))
+    else:
+        offer(draft, step, draft.now)
+
+
+def _still_waits(draft: Draft, step: StepContext, event: TimerFired) -> bool:
     """Is this row the one that the step waits for? What was decided earlier in the same turn may have dropped it, or
     put a later one in its place."""
-    if not step.timers & kind:
+    if not step.timers & event.kind:
         return False
-    if kind is DueKind.READY:
+    if event.kind is DueKind.READY:
         return step.schedule <= draft.now
-    if kind is DueKind.START_TIMEOUT:
+    if event.kind is DueKind.COMPLETION_TIMEOUT:
+        return event.body == pass_of(step)
+    if event.kind is DueKind.START_TIMEOUT:
         policy = draft.policy_by_id(step.policy_id)
         allowed = policy.start_timeout.duration if policy and policy.start_timeout else 0
         return step.schedule + allowed <= draft.now
     return True
-
-
-# -- what operators ask
-
-
-def terminate_requested(draft: Draft, event: TerminateRequested) -> Reply:
-    if not draft.process.status.is_open:
-        return Refusal("CONFLICT", f"process is {draft.process.status}, only a RUNNING one can be terminated")
-    end_early(draft, ProcessStatus.TERMINATED, EMPTY, event.reason)
-    return None
-
-
-def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
-    """Failed, timed-out and cancelled steps run again; what went well stays. The time limit starts anew."""
-    if not draft.process.status.is_resumable:
-        return Refusal("CONFLICT", f"process is {draft.process.status}, it cannot be resumed")
-    if draft.open_steps(1)[0]:
-        return Refusal("CONFLICT", "its open steps are still being cancelled, try again in a moment")
-    timeout = draft.plan.definition.configuration.completion_timeout
-    draft.put_process(
-        status=ProcessStatus.RUNNING,
-        output=EMPTY,
-        ended=0,
-        reason="",
-        resumed=draft.process.resumed + 1,
-        deadline=draft.now + timeout if timeout else 0,
-    )
-    # A row that closes open steps may be left, although none is open any more.
-    draft.drop_due(DueKind.GO_ON)
-    _start_clock(draft)
-    run_top(draft, 0)
-    return None
-
-
-def review_requested(draft: Draft, event: ReviewRequested) -> Reply:
-    if not draft.process.status.is_resumable:
-        return Refusal(
-            "CONFLICT", f"process is {draft.process.status}, only one that ended badly can be reviewed"
-        )
-    draft.put_process(status=ProcessStatus.REVIEWED, reason=event.reason)
-    return None

@@ -2,11 +2,12 @@
 
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.draft import HEAVY, Draft
-from stepwell.engine.effects import Write
+from stepwell.engine.effects import Mark, Write
 from stepwell.engine.error_policy import LONGEST_DELAY_MS, Trouble, judge
 from stepwell.engine.hooks import run_request
 from stepwell.engine.inputs import resolve
 from stepwell.model.codec import EMPTY, Json, change, encode
+from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy, StepErrorAction
 from stepwell.model.step import (
@@ -156,10 +157,16 @@ def schedule(draft: Draft, plan: StepPlan, step: StepContext, delay_ms: int = 0)
 def _start_clocks(draft: Draft, step: StepContext, policy: ErrorPolicy, due: int) -> StepContext:
     if policy.start_timeout is not None:
         step = set_timer(draft, step, DueKind.START_TIMEOUT, due + policy.start_timeout.duration)
-    if policy.completion_timeout is not None and not step.timers & DueKind.COMPLETION_TIMEOUT:
+    if policy.completion_timeout is not None and not step.retries:
         # One clock for all executions of this pass: a retry must not set it back.
-        step = set_timer(draft, step, DueKind.COMPLETION_TIMEOUT, due + policy.completion_timeout.duration)
+        at = due + policy.completion_timeout.duration
+        step = set_timer(draft, step, DueKind.COMPLETION_TIMEOUT, at, pass_of(step))
     return step
+
+
+def pass_of(step: StepContext) -> Json:
+    """What tells the passes of a step apart: the execution with which this one began."""
+    return encode(step.execution - step.retries)
 
 
 def offer(draft: Draft, step: StepContext, due: int) -> StepContext:
@@ -202,6 +209,31 @@ def leave_alone(draft: Draft, step: StepContext, kind: Trouble) -> StepContext:
     return step
 
 
+# -- held by an operator
+
+
+HOLD_LOOK_MS = 15_000
+"""How often a held step looks whether it is still held."""
+
+
+def is_held(draft: Draft, ref: str) -> bool:
+    return draft.process.paused or draft.snapshot.marks.get(ref) is Mark.HOLD
+
+
+def hold(draft: Draft, step: StepContext) -> StepContext:
+    """PAUSED, in no queue, until the mark is gone or the process goes on."""
+    held = change(step, status=StepStatus.PAUSED, phase=Phase.HELD, hand_out=step.hand_out.released())
+    return set_timer(draft, draft.put(held, Write.OFFER), DueKind.READY, draft.now + HOLD_LOOK_MS)
+
+
+def let_go(draft: Draft, step: StepContext) -> StepContext:
+    """It begins, or goes back to its queue."""
+    plan = draft.plan_of(step)
+    step = drop_timer(draft, step, DueKind.READY)
+    free = draft.put(change(step, status=StepStatus.SCHEDULED, phase=Phase.WORK))
+    return draft.controls[plan.type].open(draft, plan, free)
+
+
 # -- the end of a step
 
 
@@ -218,6 +250,34 @@ def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> 
         ),
         Write.WITHDRAW,
     )
+
+
+def cancel(draft: Draft, step: StepContext) -> StepContext:
+    """It ends because something around it ended. A process that it waits for is told to end too."""
+    if step.children is not None and draft.plan_of(step).type is StepType.SUB_PROCESS:
+        draft.set_due(DueKind.ORDER, draft.now, process_id=step.children.base, body=b'"TERMINATE"')
+    return close(draft, step, StepStatus.CANCELLED, step.output)
+
+
+MOST_CANCELLED = 10_000
+
+
+def cancel_below(draft: Draft, container: StepContext) -> None:
+    """Cancel every open step inside a container; the container itself stays."""
+    steps, _ = draft.open_steps(MOST_CANCELLED)
+    for step in steps:
+        if _is_below(draft, step, container):
+            cancel(draft, step)
+
+
+def _is_below(draft: Draft, step: StepContext, container: StepContext) -> bool:
+    indices = container.path[1:]
+    parent = draft.plan_of(step).parent
+    while parent is not None:
+        if parent == container.path[0]:
+            return step.path[1 : 1 + len(indices)] == indices
+        parent = draft.plan.steps[parent].parent
+    return False
 
 
 def skip(draft: Draft, plan: StepPlan, path: StepPath, parent: StepContext | None) -> StepContext:
@@ -264,8 +324,8 @@ def error_text(step: StepContext, draft: Draft) -> str:
 # -- timers of a step
 
 
-def set_timer(draft: Draft, step: StepContext, kind: DueKind, at: int) -> StepContext:
-    draft.set_due(kind, at, step_id=step.id)
+def set_timer(draft: Draft, step: StepContext, kind: DueKind, at: int, body: Json = b"") -> StepContext:
+    draft.set_due(kind, at, step_id=step.id, body=body)
     return draft.put(change(step, timers=step.timers | kind))
 
 

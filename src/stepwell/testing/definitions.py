@@ -104,7 +104,7 @@ class Drawing:
             case StepType.LIST:
                 children = self._sequence(depth + 1, self._random.randint(0, 3), (), loop)
             case StepType.PARALLEL:
-                count = self._random.choice((0, 1, 2, 3, 3, 6))
+                count = self._random.choice((0, 1, 2, 3, 3, 8))
                 children = tuple(self._step(depth + 1, (), loop) for _ in range(count))
             case StepType.FOREACH:
                 given = self._loop_input(before)

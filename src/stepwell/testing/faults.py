@@ -59,9 +59,9 @@ class Habit(StrEnum):
 MOST_FAULTS = {
     "lost_request": 0.15,
     "lost_answer": 0.2,
-    "doubled": 0.15,
-    "hang_up": 0.3,
-    "busy": 0.08,
+    "doubled": 0.3,
+    "hang_up": 0.6,
+    "busy": 0.25,
     "crash_before": 0.03,
     "crash_after": 0.03,
 }
@@ -133,6 +133,8 @@ class FaultyStore:
         self.errors: list[BaseException] = []
         """What was raised inside transactions since somebody looked."""
         self.touched = Touched()
+        self.during: list[Callable[[], None]] = []
+        """What happens elsewhere while the next transaction commits."""
         self._fate = fate
         self._survive = survive
         self._survivor: Store | None = None
@@ -158,6 +160,9 @@ class FaultyStore:
                 self.fates[-1] = Fate.RAISED
                 self.errors.append(error)
                 raise
+            happened, self.during = self.during, []
+            for call in happened:
+                call()
             if fate is Fate.BUSY:
                 raise Busy("the simulated store refuses this commit")
             if fate is Fate.CRASH_BEFORE:

@@ -31,7 +31,7 @@ class Worker:
         self._outbox: list[WorkResult] = []
         self._extensions: list[Extension] = []
         self._holding: dict[tuple[int, int], None] = {}
-        self._capacity = world.random.choice((1, 2, 4, 20))
+        self._capacity = world.random.choice((1, 1, 2, 4, 20))
         self._queues = tuple(q for q in QUEUES if world.random.random() < 0.8) or QUEUES
         self._well = False
 
@@ -117,7 +117,9 @@ class Worker:
 
         self._line.call(make, done)
         if exchange.poll is not None and self.world.happens(self.world.rates.hang_up):
-            self.world.after(self.world.random.choice((1, 5, 30, 400)), hang_up)
+            during = self._line.server.store.during
+            way = hang_up if self.world.random.random() < 0.5 else lambda: during.append(hang_up)
+            self.world.after(self.world.random.choice((1, 5, 30, 400)), way)
 
     def _answered(self, exchange: Exchange, value: Any, then: Callable[[], None]) -> None:
         if isinstance(value, Exchanged):

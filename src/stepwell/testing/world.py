@@ -208,7 +208,7 @@ class Line:
             return
         world.after(self._delay(), lambda: self.server.receive(make(lambda value: self._back(value, once))))
         if world.happens(rates.doubled):
-            late = self._delay() + world.random.choice((0, 0, 3, 300, 8_000))
+            late = self._delay() + world.random.choice((0, 3, 30, 300, 300, 8_000))
             world.after(late, lambda: self.server.receive(make(lambda value: None)))
 
     def _back(self, value: Any, once: Callable[[Any], None]) -> None:

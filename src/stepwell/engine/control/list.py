@@ -43,4 +43,4 @@ def _run(draft: Draft, plan: StepPlan, step: StepContext, position: int) -> Step
     return close(draft, step, StepStatus.COMPLETED, last_output(draft, plan.children, step.path[1:]))
 
 
-LIST = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on)
+LIST = Control(in_order=True, open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on)

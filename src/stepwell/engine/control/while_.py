@@ -84,4 +84,6 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     return _run(draft, plan, again, 0)
 
 
-WHILE = Control(open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on, evaluated=evaluated)
+WHILE = Control(
+    in_order=True, open=begin_step, resume=resume, child_closed=child_closed, go_on=go_on, evaluated=evaluated
+)

@@ -62,7 +62,7 @@ class Fields:
 
     def object(self, key: str) -> "Fields":
         """The object under a key, an empty one when there is none."""
-        value = self._of_kind(key, Mapping, "an object", {})
+        value: dict[str, Any] = self._of_kind(key, dict, "an object", {})
         at = f"{self.at}.{key}" if self.at else key
         return Fields(value, at, self.problems, templates=self.templates)
 

@@ -174,6 +174,10 @@ class Children:
         children = await asyncio.gather(*(Child.start(self._family, self._settings) for _ in range(missing)))
         self._free += children
 
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        return tuple(self._free[0].namespaces) if self._free else ()
+
     async def take(self) -> Child:
         """One for the caller alone; give it back with `give` or `drop`. Raises Unavailable."""
         await self._slots.acquire()

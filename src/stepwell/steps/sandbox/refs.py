@@ -6,9 +6,9 @@ SELF = "__self"
 _MOST = 256
 
 _NAMED = re.compile(
-    r"\bsteps\s*(?:\?\.|\.)\s*([A-Za-z_$][\w$]*)"
-    r"|\bsteps\s*(?:\?\.)?\s*\[\s*(['\"`])((?:(?!\2)[^\\\n])+)\2\s*\]"
-    r"|\bsteps\s*\.\s*get\(\s*(['\"])((?:(?!\4)[^\\\n])+)\4"
+    r"\bsteps\s*\.\s*get\(\s*(['\"])((?:(?!\1)[^\\\n])+)\1"
+    r"|\bsteps\s*(?:\?\.)?\s*\[\s*(['\"`])((?:(?!\3)[^\\\n])+)\3\s*\]"
+    r"|\bsteps\s*(?:\?\.|\.)\s*([A-Za-z_$][\w$]*)"
 )
 
 
@@ -16,7 +16,7 @@ def named(text: str) -> list[str]:
     """Refs that stand in a script literally, and `__self`. One too many costs a look-up, one too few a second run."""
     found = {SELF: None}
     for match in _NAMED.finditer(text):
-        found[match[1] or match[3] or match[5]] = None
+        found[match[2] or match[4] or match[5]] = None
         if len(found) >= _MOST:
             break
     return list(found)

@@ -44,6 +44,11 @@ class Sandbox:
     async def stop(self) -> None:
         await asyncio.gather(self._plain.stop(), self._python.stop())
 
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """What the kernel gives its children beyond what they need: for those who look after the server."""
+        return self._plain.namespaces
+
     async def evaluate(self, script: Script, view: ProcessView, limits: Limits | None = None) -> Evaluation:
         """Run it. Steps are loaded through the view: those it names, and those it turns out to ask for."""
         limits = self._bounded(limits)

@@ -17,6 +17,7 @@
   let dropped = 0;
   let need = null;
   let outcome = "pending";
+  let said = "";
 
   const shown = (value) => {
     try {
@@ -75,14 +76,18 @@
     return value;
   };
 
-  const finish = (value) => {
-    const json = stringify(value, checked);
-    outcome = need === null ? "result:" + (json === undefined ? "null" : json) : "need:" + stringify(need);
+  // What is said goes out as it is: the library cannot take a string that was just put together from two.
+  const say = (kind, value) => {
+    outcome = need === null ? kind : "need";
+    said = need === null ? value : stringify(need);
   };
 
-  const fail = (error) => {
-    outcome = need === null ? "error:" + stringify(described(error)) : "need:" + stringify(need);
+  const finish = (value) => {
+    const json = stringify(value, checked);
+    say("result", json === undefined ? "null" : json);
   };
+
+  const fail = (error) => say("error", stringify(described(error)));
 
   const compiled = (source) => {
     let value;
@@ -115,6 +120,7 @@
   return (what, source, args, limit) => {
     if (what === "run") return run(source, args, limit);
     if (what === "settled") return outcome;
+    if (what === "said") return said;
     if (dropped) lines[lines.length] = "… " + dropped + " more lines were dropped";
     return stringify(lines);
   };

@@ -32,19 +32,18 @@ def run(question: Question) -> Answer:
 
 
 def _play(context: Any, harness: Call, question: Question) -> Answer:
-    said = harness("run", question.text, question.arguments, question.logs)
+    outcome = harness("run", question.text, question.arguments, question.logs)
     jobs = 0
-    while said == "pending" and jobs < _JOBS and context.execute_pending_job():
+    while outcome == "pending" and jobs < _JOBS and context.execute_pending_job():
         jobs += 1
-        said = harness("settled") if jobs % 64 == 0 else said
-    if said == "pending":
-        said = harness("settled")
-    if said == "pending":
+        outcome = harness("settled") if jobs % 64 == 0 else outcome
+    outcome = harness("settled")
+    if outcome == "pending":
         return Answer(error="the promise was never settled")
-    kind, _, text = said.partition(":")
-    if kind == "need":
+    text = harness("said")
+    if outcome == "need":
         return Answer(need=_plain(json.loads(text)))
-    if kind == "error":
+    if outcome == "error":
         return _stopped(_plain(json.loads(text)))
     return with_result(_LONE_SURROGATE.sub(r"\1\\ufffd", text).encode(), question)
 
@@ -63,6 +62,8 @@ def _stopped(message: str) -> Answer:
         return Answer(limit="time_ms")
     if message.startswith("InternalError: out of memory"):
         return Answer(limit="memory")
+    if message == "null":  # what is thrown when there is no room left for an error
+        return Answer(error="the script threw null; so does the interpreter when memory runs out")
     return Answer(error=message[:2000])
 
 

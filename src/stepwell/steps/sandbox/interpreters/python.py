@@ -57,9 +57,13 @@ class __Steps:
 
 __given = __json.loads(__arguments)
 __steps = __Steps(__given["steps"], __given["absent"])
-__call = [__json.dumps, __steps, __given["context"]]
+
+def __text(value):
+    return __json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+__call = [__text, __steps, __given["context"]]
 '''
-_CALL = "(__call[0](main(__call[1], __call[2]), allow_nan=False, ensure_ascii=False, separators=(',', ':')), __call[1].need)"
+_CALL = "(__call[0](main(__call[1], __call[2])), __call[1].need)"
 _NEED = "__call[1].need"
 _LIMITS = {"TimeoutError": "time_ms", "MemoryError": "memory"}
 
