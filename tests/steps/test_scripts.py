@@ -1,5 +1,9 @@
 """JAVASCRIPT, PYTHON and JQ as steps: what scripts see, what becomes of what they return and print."""
 
+import asyncio
+import os
+import select
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -402,3 +406,85 @@ async def test_namespaces_are_not_needed(tmp_path: Path, monkeypatch: pytest.Mon
     said = await sandbox.evaluate(Script(Language.JAVASCRIPT, "() => 1"), Written())
     await sandbox.stop()
     assert said.result == b"1"
+
+
+# -- its processes
+
+
+@pytest.mark.parametrize("then", ["return 1", "for (;;);"])
+async def test_a_caller_that_goes_away_leaves_the_sandbox_usable(sandbox: Sandbox, then: str) -> None:
+    view = Held(then == "return 1")
+    script = Script(Language.JAVASCRIPT, "(steps) => { steps['a' + 1]; … }".replace("…", then))
+    task = asyncio.create_task(sandbox.evaluate(script, view))
+    await view.reached.wait()
+    await turns(20)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await run(javascript(sandbox), {"script": "() => 5"}) == (Completed, {"result": 5, "logs": []})
+
+
+class Held(Written):
+    """Says when it was asked for a step that the script does not name; and may never answer."""
+
+    def __init__(self, for_ever: bool) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+        self._for_ever = for_ever
+
+    async def step(self, ref: str) -> dict[str, Any] | None:
+        if ref == "a1":
+            self.reached.set()
+            if self._for_ever:
+                await asyncio.Event().wait()
+        return None
+
+
+async def turns(count: int) -> None:
+    """Let everything else do what it can."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+SERVER = """
+import asyncio, sys
+from stepwell.steps.sandbox.sandbox import Sandbox
+from stepwell.steps.sandbox.script import *
+from tests.steps.script_views import Written
+
+async def serve():
+    sandbox = Sandbox(SandboxSettings(children=1, limits=Limits(time_ms=60_000)))
+    await sandbox.start()
+    for language, text in (("javascript", "() => 1"), ("python", "def main(s, c):\\n    return 1")):
+        assert (await sandbox.evaluate(Script(Language(language), text), Written())).result == b"1"
+    asyncio.create_task(sandbox.evaluate(Script(Language.JAVASCRIPT, "() => { for (;;); }"), Written()))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    print("ready", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
+
+
+def test_the_children_die_with_the_server() -> None:
+    paths = [path for path in sys.path if path] + [str(Path(__file__).parents[2])]
+    environment = {"PYTHONPATH": os.pathsep.join(paths)}
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, env=environment) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        children = descendants(server.pid)
+        assert len(children) == 3  # JavaScript and JQ; Python and its interpreter
+        ends = [os.pidfd_open(pid) for pid in children]
+        server.kill()
+    for end in ends:
+        assert select.select([end], [], [], 30)[0], "a child is still there"
+        os.close(end)
+
+
+def descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found

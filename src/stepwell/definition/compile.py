@@ -4,15 +4,17 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 
 from stepwell.definition.plan import SCRIPTS, SERVER, Plan, StepPlan
-from stepwell.definition.template import compile_template
+from stepwell.definition.template import Template, compile_template
 from stepwell.model.codec import change
 from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
+from stepwell.model.entry import EntryKind
 from stepwell.model.work import QueueName
 
 IN_SERVER = frozenset({StepType.HTTP, StepType.JAVASCRIPT, StepType.PYTHON, StepType.JQ, StepType.BUILTIN})
 """Work steps that the server's own runner takes."""
 SCRIPTED = frozenset({StepType.SWITCH, StepType.WHILE, StepType.WAIT, StepType.FLOW_GATEWAY})
 """Control steps that may ask for a script to be evaluated."""
+_ENTRIES = {"variables": EntryKind.VARIABLE, "secrets": EntryKind.SECRET}
 
 
 def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
@@ -22,15 +24,26 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
     jumps = any(step.type is StepType.FLOW_GATEWAY for step in _walk(definition.steps))
     for position, step in enumerate(definition.steps):
         _place(step, position, None, (), numbers, steps, jumps)
-    mapping = definition.output_mapping
+    output = compile_template(definition.output_mapping) if definition.output_mapping else None
     return Plan(
         id=stored_id,
         definition=definition,
         steps=steps,
         top=tuple(step.ref for step in definition.steps),
         size=next(numbers),
-        output=compile_template(mapping) if mapping else None,
+        output=output,
+        entries=_entries_named([*(plan.input for plan in steps.values()), *([output] if output else [])]),
     )
+
+
+def _entries_named(templates: Iterable[Template]) -> tuple[tuple[EntryKind, str], ...]:
+    found = {
+        (_ENTRIES[reference.root], str(reference.path[0])): None
+        for template in templates
+        for reference in template.references
+        if reference.root in _ENTRIES and reference.path
+    }
+    return tuple(found)
 
 
 def _walk(steps: Iterable[StepDefinition]) -> Iterator[StepDefinition]:

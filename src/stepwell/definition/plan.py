@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from stepwell.definition.template import Template
 from stepwell.model.codec import Record
 from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
+from stepwell.model.entry import EntryKind
 from stepwell.model.work import QueueName
 
 SERVER = "stepwell"
@@ -54,3 +55,5 @@ class Plan(Record, frozen=True, kw_only=True):
     """Ids that a process takes at its start: its own and one for each step outside of every FOREACH."""
     output: Template | None
     """The compiled `outputMapping`, if there is one."""
+    entries: tuple[tuple[EntryKind, str], ...] = ()
+    """Variables and secrets that its templates name."""

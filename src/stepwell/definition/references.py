@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stepwell.definition.compile import IN_SERVER
 from stepwell.definition.names import SELF
 from stepwell.definition.places import Order, Place, order_of, shared_levels
 from stepwell.definition.template import Reference, scan
 from stepwell.model.definition import StepType
 from stepwell.model.errors import Problem
 
-_LATER_ROOTS = ("secrets", "variables", "secretState")
+_TAKES_SECRETS = IN_SERVER | {StepType.WORKER}
+"""Steps that are handed out: a secret is filled in then, and nowhere else."""
 
 
 class References:
@@ -30,11 +32,15 @@ class References:
 
     def _reference(self, reference: Reference, at: str, place: Place | None) -> Iterator[Problem]:
         root = reference.root
-        if root in _LATER_ROOTS or (root == "context" and reference.path[:1] == ("secretState",)):
-            name = root if root in _LATER_ROOTS else "context.secretState"
-            yield _problem(
-                at, reference, f"{name} comes with a later version of this server", "LATER_VERSION"
-            )
+        if reference.secret is not None:
+            if place is None or place.step.type not in _TAKES_SECRETS:
+                where = "the output of a process" if place is None else f"a {place.step.type} step"
+                yield _problem(
+                    at,
+                    reference,
+                    f"{where} is stored, so no secret can be in it: only steps that do work get secrets",
+                    "SECRET",
+                )
         elif root == "foreach" and (place is None or not place.loops):
             yield _problem(at, reference, "there is no FOREACH around it")
         elif root == "steps":

@@ -6,10 +6,12 @@ Whatever is put into a hole is data: it is never looked at for further templates
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any, Final
 
 from stepwell.model.codec import CodecError, Json, Raw, Record, decode, encode
 from stepwell.model.errors import Problem
+from stepwell.model.secret import MASK, SecretPlace, SecretRoot
 
 
 class _Missing:
@@ -23,6 +25,8 @@ MISSING: Final = _Missing()
 ROOTS: Final = ("context", "steps", "input", "state", "foreach", "secrets", "variables", "secretState")
 _ALONE: Final = ("context", "input", "state")
 """Roots that mean something without a path after them."""
+
+_SECRET_ROOTS = {root.value: root for root in SecretRoot}
 
 _HOLE = re.compile(r"\{\{([^{}]*)\}\}")
 _BROKEN = re.compile(r"\{\{")
@@ -39,6 +43,13 @@ class Reference(Record, frozen=True):
     """After the root. For `steps` the first item is the step's ref as text, indexes included: `child[3]`."""
     text: str
     """As written, without braces, quotes and the blanks around it."""
+
+    @property
+    def secret(self) -> SecretRoot | None:
+        """Which kind of secret it names, if any. No lookup is ever asked for one."""
+        if self.root == "context" and self.path[:1] == ("secretState",):
+            return SecretRoot.SECRET_STATE
+        return _SECRET_ROOTS.get(self.root)
 
 
 class Text(Record, frozen=True):
@@ -57,9 +68,11 @@ class Template(Record, frozen=True):
     references: tuple[Reference, ...]
     """In the order of their places, repeated ones included."""
     parts: tuple[bytes | Reference | Text, ...]
+    secret_paths: Mapping[int, tuple[str | int, ...]] = {}
+    """Index of each part that names a secret → the path of its value."""
 
     def render(self, lookup: Lookup) -> tuple[Json, tuple[str, ...]]:
-        """The JSON text, and the texts of the references that were missing."""
+        """The JSON text, secrets masked in it, and the texts of the references that were missing."""
         if self.constant is not None:
             return self.constant, ()
         missing: list[str] = []
@@ -70,51 +83,74 @@ class Template(Record, frozen=True):
             elif type(part) is Reference:
                 chunks.append(_value(part, lookup, missing))
             elif type(part) is Text:
-                chunks.append(_text(part, lookup, missing))
+                chunks.append(encode("".join(_words(part, lookup, missing))))
         return b"".join(chunks), tuple(missing)
+
+    def places(self, lookup: Lookup) -> tuple[SecretPlace, ...]:
+        """Where `render` has put masks for secrets. A mask that comes out of a value is no such place."""
+        found: list[SecretPlace] = []
+        for index, path in self.secret_paths.items():
+            part = self.parts[index]
+            if isinstance(part, Reference):
+                found.append(_place(part, path, None))
+            elif isinstance(part, Text):
+                words = _words(part, lookup, [])
+                offsets = accumulate((len(word) for word in words), initial=0)
+                found += [
+                    _place(item, path, offset)
+                    for item, offset in zip(part.parts, offsets, strict=False)
+                    if isinstance(item, Reference) and item.secret is not None
+                ]
+        return tuple(found)
 
 
 def compile_template(value: Mapping[str, Any]) -> Template:
     """Compile a JSON object. Never raises for JSON values: a malformed `{{ … }}` stays text."""
     parts: list[bytes | Reference | Text] = []
     references: list[Reference] = []
+    secret_paths: dict[int, tuple[str | int, ...]] = {}
     pending = bytearray()
 
-    def hole(item: Reference | Text) -> None:
-        parts.append(bytes(pending))
-        pending.clear()
+    def hole(item: Reference | Text, path: tuple[str | int, ...]) -> None:
+        if pending:
+            parts.append(bytes(pending))
+            pending.clear()
+        texts = (item,) if isinstance(item, Reference) else item.parts
+        found = [part for part in texts if isinstance(part, Reference)]
+        references.extend(found)
+        if any(reference.secret for reference in found):
+            secret_paths[len(parts)] = path
         parts.append(item)
-        found = (item,) if isinstance(item, Reference) else item.parts
-        references.extend(part for part in found if isinstance(part, Reference))
 
-    def add(item: Any) -> None:
+    def add(item: Any, path: tuple[str | int, ...]) -> None:
         if isinstance(item, str) and "{{" in item:
             compiled = _compile_text(item)
             if isinstance(compiled, str):
                 pending.extend(encode(compiled))
             else:
-                hole(compiled)
+                hole(compiled, path)
         elif isinstance(item, Mapping):
             separator = b"{"
             for key, member in item.items():
                 pending.extend(separator + encode(key) + b":")
-                add(member)
+                add(member, (*path, key))
                 separator = b","
             pending.extend(b"}" if item else b"{}")
         elif isinstance(item, list | tuple):
             separator = b"["
-            for member in item:
+            for index, member in enumerate(item):
                 pending.extend(separator)
-                add(member)
+                add(member, (*path, index))
                 separator = b","
             pending.extend(b"]" if item else b"[]")
         else:
             pending.extend(encode(item))
 
-    add(value)
-    parts.append(bytes(pending))
+    add(value, ())
+    if pending:
+        parts.append(bytes(pending))
     constant = None if references else b"".join(part for part in parts if isinstance(part, bytes))
-    return Template(constant, tuple(references), tuple(part for part in parts if part != b""))
+    return Template(constant, tuple(references), tuple(parts), secret_paths)
 
 
 def scan(value: Any, at: str) -> Iterator[tuple[str, Reference | Problem]]:
@@ -150,6 +186,10 @@ def parse_reference(text: str) -> Reference:
     items = _items(path, len(name))
     if name == "steps":
         items = _with_indexed_ref(items)
+    elif name == "secrets" and len(items) != 1:
+        raise ValueError("names no secret: write secrets.<name>, a secret has no members")
+    elif name == "context" and items[:1] == ["secretState"] and len(items) == 1:
+        raise ValueError("names nothing in secretState: write secretState.<name>")
     elif not items and name not in _ALONE:
         raise ValueError(f"names nothing in {name}: write {name}.<name>")
     return Reference(name, tuple(items), path)
@@ -219,7 +259,17 @@ def _scan_text(text: str, at: str) -> Iterator[Reference | Problem]:
         yield Problem(at, "a {{ is not followed by a path and }}: it stays text", "TEMPLATE", warning=True)
 
 
+def _place(reference: Reference, path: tuple[str | int, ...], at: int | None) -> SecretPlace:
+    root, names = reference.secret, reference.path
+    assert root is not None
+    if reference.root == "context":
+        names = names[1:]
+    return SecretPlace(path, at, root, str(names[0]), names[1:])
+
+
 def _value(reference: Reference, lookup: Lookup, missing: list[str]) -> bytes:
+    if reference.secret is not None:
+        return encode(MASK)
     value = lookup(reference)
     if value is MISSING:
         missing.append(reference.text)
@@ -227,21 +277,29 @@ def _value(reference: Reference, lookup: Lookup, missing: list[str]) -> bytes:
     return bytes(value) if type(value) is Raw else encode(value)
 
 
-def _text(text: Text, lookup: Lookup, missing: list[str]) -> bytes:
+def _words(text: Text, lookup: Lookup, missing: list[str]) -> list[str]:
+    """What becomes of each part of a text."""
     words: list[str] = []
     for part in text.parts:
         if type(part) is str:
             words.append(part)
         elif type(part) is Reference:
-            value = lookup(part)
-            if value is MISSING:
-                missing.append(part.text)
-            else:
-                words.append(_as_text(value))
-    return encode("".join(words))
+            words.append(_word(part, lookup, missing))
+    return words
 
 
-def _as_text(value: object) -> str:
+def _word(reference: Reference, lookup: Lookup, missing: list[str]) -> str:
+    if reference.secret is not None:
+        return MASK
+    value = lookup(reference)
+    if value is MISSING:
+        missing.append(reference.text)
+        return ""
+    return as_text(value)
+
+
+def as_text(value: object) -> str:
+    """A value embedded in a text: text as it is, null as nothing, everything else as JSON."""
     if type(value) is Raw:
         raw = bytes(value).strip()
         if not raw.startswith(b'"'):

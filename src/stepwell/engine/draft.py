@@ -7,6 +7,7 @@ from stepwell.definition.plan import Plan, StepPlan
 from stepwell.engine.effects import (
     Decision,
     DefinitionByName,
+    EntryByName,
     Ids,
     Key,
     KnownDefinition,
@@ -19,8 +20,9 @@ from stepwell.engine.effects import (
     Write,
 )
 from stepwell.model.codec import Json, Raw, Record, change, decode, items, members
-from stepwell.model.definition import StepType
+from stepwell.model.definition import DEFAULT_NAMESPACE, StepType
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.step import StepContext, StepExecution, StepPath
@@ -216,6 +218,19 @@ class Draft:
         if key not in self.snapshot.definitions:
             raise Missing(key)
         return self.snapshot.definitions[key]
+
+    def entry(self, kind: EntryKind, name: str) -> Entry | None:
+        """The entry of that name in the process's namespace, else in the default one."""
+        namespaces = dict.fromkeys((self.process.namespace, DEFAULT_NAMESPACE))
+        keys = [EntryByName(kind, namespace, name) for namespace in namespaces]
+        known = self.snapshot.entries
+        if any(key not in known for key in keys):
+            # Every entry that the definition names at once, or each of them costs a round.
+            named = dict.fromkeys((*self.plan.entries, (kind, name)))
+            wanted = [EntryByName(kind, space, name) for kind, name in named for space in namespaces]
+            raise Missing(*(key for key in wanted if key not in known))
+        found = (known[key] for key in keys)
+        return next((entry for entry in found if entry and not 0 < entry.expires <= self.now), None)
 
     def open_steps(self, limit: int) -> tuple[list[StepContext], bool]:
         """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more."""

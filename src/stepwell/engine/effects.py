@@ -6,6 +6,7 @@ from enum import IntEnum, StrEnum
 from stepwell.definition.plan import Plan
 from stepwell.model.codec import Raw, Record
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.step import StepContext, StepExecution
@@ -91,6 +92,14 @@ class KnownDefinition(Record, frozen=True):
     """Ids that such a process takes at its start."""
 
 
+class EntryByName(Record, frozen=True):
+    """Answered by an `Entry`, or None. A secret's body is encrypted: the engine only sees that it is there."""
+
+    kind: EntryKind
+    namespace: str
+    name: str
+
+
 class OpenSteps(Record, frozen=True):
     """The first `limit` open steps of the process, by id."""
 
@@ -104,7 +113,7 @@ class Ids(Record, frozen=True):
     count: int
 
 
-Key = StepsById | PolicyByName | PolicyById | DefinitionByName | OpenSteps | Ids
+Key = StepsById | PolicyByName | PolicyById | DefinitionByName | EntryByName | OpenSteps | Ids
 
 
 class Needs(Record, frozen=True):
@@ -124,6 +133,7 @@ class Snapshot(Record, kw_only=True):
     marks: Mapping[str, Mark] = {}
     """Operators' marks on steps of this definition, by ref."""
     definitions: dict[DefinitionByName, KnownDefinition | None] = {}
+    entries: dict[EntryByName, Entry | None] = {}
     open_steps: tuple[int, ...] | None = None
     ids: dict[str, int] = {}
     memo: dict[int, list[Raw]] = {}

@@ -77,7 +77,7 @@ class ProcessContext(Record, frozen=True, kw_only=True, gc=False):
     parent_id: int | None = None
     """The process whose SUB_PROCESS step started this one."""
     parent_step_id: int | None = None
-    """That step, while it waits for this process; None when nobody waits."""
+    """That step, which waits for this process; None when nobody was to wait."""
     depth: int = 0
     """How many processes are above it."""
     paused: bool = False

@@ -5,7 +5,7 @@ from typing import Any
 
 from stepwell.engine.events import AnyEvent
 from stepwell.model.work import Acceptance
-from stepwell.runtime.requests import Exchange, StartRequest
+from stepwell.runtime.requests import Actor, Exchange, StartRequest
 from stepwell.store.port import Turn
 
 
@@ -63,12 +63,15 @@ class StartAsk(Ask):
 class EventAsk(Ask):
     """An event for one process; the answer is the engine's reply."""
 
-    __slots__ = ("event", "process_id")
+    __slots__ = ("actor", "event", "process_id")
 
-    def __init__(self, answer: Callable[[Any], None], process_id: int, event: AnyEvent) -> None:
+    def __init__(
+        self, answer: Callable[[Any], None], process_id: int, event: AnyEvent, actor: Actor | None = None
+    ) -> None:
         super().__init__(answer)
         self.process_id = process_id
         self.event = event
+        self.actor = actor or Actor()
 
 
 class ErrandAsk(Ask):

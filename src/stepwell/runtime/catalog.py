@@ -8,13 +8,16 @@ from hashlib import sha256
 
 from stepwell.definition.names import name_problems
 from stepwell.definition.read import fingerprint
+from stepwell.engine.effects import Mark
+from stepwell.model.audit import Audit
 from stepwell.model.client import GRANTABLE, ClientApplication, Permission, token_digest
-from stepwell.model.codec import canonical, change
+from stepwell.model.codec import canonical, change, encode
 from stepwell.model.definition import ProcessDefinition, StepDefinition, StoredDefinition
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import Conflict, Invalid, NotFound, Problem
 from stepwell.model.namespace import Namespace
-from stepwell.store.port import Turn
+from stepwell.store.port import Changes, Turn
 
 
 def put_definition(
@@ -129,6 +132,35 @@ def put_namespace(turn: Turn, now: int, name: str, description: str, by: str) ->
     namespace = Namespace(name, description, now, by)
     turn.put_namespace(namespace)
     return namespace
+
+
+def put_mark(
+    turn: Turn, now: int, namespace: str, process: str, ref: str, mark: Mark, by: str, why: str
+) -> None:
+    """Hold or skip a step of a definition in every process that comes to it, from now on."""
+    name = f"{process}/{ref}"
+    body = encode({"mark": mark.value, "why": why})
+    entry = Entry(
+        kind=EntryKind.HOLD,
+        namespace=namespace,
+        name=name,
+        body=body,
+        created=now,
+        updated=now,
+        updated_by=by,
+    )
+    audit = Audit(at=now, who=by, what=mark.value, target=f"{namespace}/{name}", why=why)
+    turn.save(Changes(entries=[entry], audit=[audit]))
+
+
+def drop_mark(turn: Turn, now: int, namespace: str, process: str, ref: str, by: str) -> bool:
+    """Clear it; held steps notice within 15 seconds. False when there was none."""
+    name = f"{process}/{ref}"
+    if turn.entry(EntryKind.HOLD, namespace, name) is None:
+        return False
+    audit = Audit(at=now, who=by, what="CLEAR_MARK", target=f"{namespace}/{name}")
+    turn.save(Changes(dropped_entries=[(EntryKind.HOLD, namespace, name)], audit=[audit]))
+    return True
 
 
 def create_client(

@@ -7,6 +7,7 @@ from stepwell.engine.decide import decide
 from stepwell.engine.effects import (
     Decision,
     DefinitionByName,
+    EntryByName,
     Ids,
     Key,
     KnownDefinition,
@@ -59,6 +60,9 @@ class Fold:
         # A policy's name may mean another version by now; the catalog's memory is cheap to ask.
         snapshot.policies.clear()
         snapshot.definitions.clear()
+        definition = snapshot.plan.definition
+        snapshot.marks = lookups.marks(turn, definition.namespace, definition.name)
+        snapshot.entries.clear()
 
     # -- deciding
 
@@ -122,6 +126,8 @@ class Fold:
                 snapshot.policies[key] = self._turn.policy_by_id(id)
             case DefinitionByName(namespace, name, version):
                 snapshot.definitions[key] = self._known(namespace, name, version)
+            case EntryByName(kind, namespace, name):
+                snapshot.entries[key] = self._turn.entry(kind, namespace, name)
             case OpenSteps(limit):
                 snapshot.open_steps = self._open_steps(limit)
             case Ids(purpose, count):

@@ -2,8 +2,10 @@
 
 from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import SCRIPTS, Plan
-from stepwell.model.codec import decode_as
+from stepwell.engine.effects import Mark
+from stepwell.model.codec import decode, decode_as
 from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition
+from stepwell.model.entry import EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import NotFound
 from stepwell.model.step import Phase
@@ -21,6 +23,7 @@ class Lookups:
         self._queues: dict[QueueName, int] = {}
         self._queue_names: dict[int, QueueName] = {}
         self._policies: dict[tuple[str, str], ErrorPolicy | None] = {}
+        self._marks: dict[tuple[str, str], dict[str, Mark]] = {}
 
     def forget(self) -> None:
         """A turn was rolled back. Numbers of queues are never given twice, and held polls still know theirs."""
@@ -58,6 +61,7 @@ class Lookups:
         """The catalog was written: what was found by name must be looked up again."""
         self._found.clear()
         self._policies.clear()
+        self._marks.clear()
 
     def policy(self, turn: Turn, namespace: str, name: str) -> ErrorPolicy | None:
         """The newest policy of that name, in the namespace or else in the default one."""
@@ -66,6 +70,18 @@ class Lookups:
             found = turn.policy(namespace, name) or turn.policy(DEFAULT_NAMESPACE, name)
             self._policies[key] = found
         return self._policies[key]
+
+    def marks(self, turn: Turn, namespace: str, name: str) -> dict[str, Mark]:
+        """Operators' marks on the steps of a definition, by ref. Remembered until the catalog is written."""
+        key = (namespace, name)
+        found = self._marks.get(key)
+        if found is None:
+            prefix = f"{name}/"
+            rows = turn.entries(EntryKind.HOLD, namespace, prefix)
+            found = self._marks[key] = {
+                row.name[len(prefix) :]: Mark(decode(row.body)["mark"]) for row in rows
+            }
+        return found
 
     def queue_of(self, turn: Turn, plan: Plan, ref: str, phase: Phase) -> int:
         """The number of the queue that a step stands in while it is offered; 0 when nobody takes it."""

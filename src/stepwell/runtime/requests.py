@@ -61,8 +61,19 @@ class Exchanged(Record, frozen=True, kw_only=True):
 
 class Operation(StrEnum):
     TERMINATE = "TERMINATE"
+    CANCEL = "CANCEL"
     RESUME = "RESUME"
     REVIEW = "REVIEW"
+    PAUSE = "PAUSE"
+    UNPAUSE = "UNPAUSE"
+
+
+class Actor(Record, frozen=True):
+    """Who does something to a process, and why: what the audit says of it."""
+
+    who: str = ""
+    """The client application; empty = the engine itself, which is not audited."""
+    why: str = ""
 
 
 class Operated(Record, frozen=True, kw_only=True):

@@ -7,7 +7,15 @@ from typing import Any, TypeVar
 
 from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import Plan
-from stepwell.engine.events import AnyEvent, ResumeRequested, ReviewRequested, TerminateRequested
+from stepwell.engine.events import (
+    AnyEvent,
+    CancelRequested,
+    PauseRequested,
+    ResumeRequested,
+    ReviewRequested,
+    TerminateRequested,
+    UnpauseRequested,
+)
 from stepwell.model.codec import decode_as
 from stepwell.model.definition import ProcessDefinition
 from stepwell.model.errors import Busy, NotFound, StepwellError
@@ -15,7 +23,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
-from stepwell.runtime.requests import Exchange, Exchanged, Operated, Operation, StartRequest
+from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
 from stepwell.runtime.turn import RuntimeSettings as RuntimeSettings
 from stepwell.store.port import Reads, Store, Turn
 
@@ -74,18 +82,23 @@ class Runtime:
         return started
 
     async def operate(
-        self, operation: Operation, process_ids: Sequence[int], reason: str = ""
+        self, operation: Operation, process_ids: Sequence[int], actor: Actor | None = None
     ) -> list[Operated]:
         """The same operation on each process; one answer for each, in order."""
-        return list(await asyncio.gather(*(self._operate(operation, id, reason) for id in process_ids)))
+        return list(
+            await asyncio.gather(*(self._operate(operation, id, actor or Actor()) for id in process_ids))
+        )
 
-    async def _operate(self, operation: Operation, process_id: int, reason: str) -> Operated:
-        event = _event_of(operation, reason)
+    async def _operate(self, operation: Operation, process_id: int, actor: Actor) -> Operated:
         try:
-            await self._ask(lambda answer: EventAsk(answer, process_id, event))
+            await self.tell(process_id, _event_of(operation, actor.why), actor)
         except StepwellError as error:
             return Operated(process_id=process_id, error=error.message, code=error.code)
         return Operated(process_id=process_id)
+
+    async def tell(self, process_id: int, event: AnyEvent, actor: Actor | None = None) -> None:
+        """An operator's or an outsider's event for one process. Raises NotFound, Conflict when it is refused."""
+        await self._ask(lambda answer: EventAsk(answer, process_id, event, actor))
 
     async def run(self, request: StartRequest, wait_ms: int) -> ProcessContext:
         """Start a process and wait for its end, at most so long; then as it is. Raises NotFound."""
@@ -215,7 +228,13 @@ def _event_of(operation: Operation, reason: str) -> AnyEvent:
     match operation:
         case Operation.TERMINATE:
             return TerminateRequested(reason=reason)
+        case Operation.CANCEL:
+            return CancelRequested(reason=reason)
         case Operation.RESUME:
             return ResumeRequested()
         case Operation.REVIEW:
             return ReviewRequested(reason=reason)
+        case Operation.PAUSE:
+            return PauseRequested()
+        case Operation.UNPAUSE:
+            return UnpauseRequested()

@@ -6,6 +6,7 @@ A turn is synchronous and belongs to one thread. `Node` is what a lane remembers
 for correctness, a crash loses nothing of worth.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from stepwell.engine.effects import Refusal, Reply, Write
 from stepwell.engine.events import AnyEvent, DeliveryExpired, ProcessStarted, StepReported, TimerFired
 from stepwell.engine.hooks import ChildEnded, StartBody
 from stepwell.engine.process import CLOSING
+from stepwell.model.audit import Audit
 from stepwell.model.codec import Json, Record, decode_as, encode, members, raw
 from stepwell.model.due import Due, DueKind
 from stepwell.model.errors import Conflict, NotFound, StepwellError
@@ -255,8 +257,9 @@ class OneTurn:
         if isinstance(ask, ExchangeAsk):
             self._hear_report(ask, pending.index, reply)
         elif isinstance(ask, EventAsk):
-            told = Conflict(reply.message, code=reply.code) if isinstance(reply, Refusal) else reply
-            self.answers.append((ask, told))
+            self.answers.append((ask, _told(reply)))
+            if reply is None and ask.actor.who:
+                self._changes.audit.append(_audit(ask, self._now))
 
     def _hear_report(self, ask: ExchangeAsk, index: int, reply: Reply | StepwellError) -> None:
         if not isinstance(reply, Acceptance):
@@ -470,6 +473,28 @@ class OneTurn:
         return plans
 
 
+def _told(reply: Reply | StepwellError) -> object:
+    if not isinstance(reply, Refusal):
+        return reply
+    return (
+        NotFound(reply.message) if reply.code == NotFound.code else Conflict(reply.message, code=reply.code)
+    )
+
+
+def _audit(ask: EventAsk, now: int) -> Audit:
+    """`RerunFromRequested` as RERUN_FROM, with the event itself as the detail."""
+    act = re.sub(r"(?<!^)(?=[A-Z])", "_", type(ask.event).__name__).upper()
+    what = act.removesuffix("_REQUESTED").removesuffix("_EDITED").removesuffix("_RECEIVED")
+    return Audit(
+        at=now,
+        who=ask.actor.who,
+        what=what,
+        process_id=ask.process_id,
+        why=ask.actor.why,
+        detail=encode(ask.event),
+    )
+
+
 def _with_defaults(given: Json, defaults: dict[str, Any]) -> Json:
     """The caller's input over the definition's `defaultInput`, member by member."""
     if not defaults:
@@ -492,4 +517,7 @@ def new_changes() -> Changes:
         undue=[],
         ended=[],
         set_aside=[],
+        entries=[],
+        dropped_entries=[],
+        audit=[],
     )

@@ -3,6 +3,7 @@
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import change
 from stepwell.model.definition import StoredDefinition
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import Conflict
 from stepwell.model.namespace import Namespace
@@ -74,6 +75,11 @@ class MemoryCatalog:
 
     def put_client(self, client: ClientApplication) -> None:
         self._tables.client.put(client.client_id, client)
+
+    def entries(self, kind: EntryKind, namespace: str, prefix: str) -> list[Entry]:
+        rows = self._tables.entry.rows
+        keys = sorted(key for key in rows if key[:2] == (kind, namespace) and key[2].startswith(prefix))
+        return [rows[key] for key in keys]
 
     def namespace(self, name: str) -> Namespace | None:
         return self._tables.namespace.rows.get(name)

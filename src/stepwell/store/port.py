@@ -43,10 +43,11 @@ class SetAside(Record, frozen=True, kw_only=True):
 class Changes(Record, kw_only=True):
     """Everything that one turn writes about processes. Rows are whole records; lists may be empty.
 
-    Each row stands at most once in each list. A step's two halves are written apart. `steps`, `withdrawn` and `offered` are disjoint lists, and all three write
-    the engine's half (status, output, execution, timers …). Of the hand-out, `steps` touches nothing, `withdrawn` also
-    clears `ready`, `claim` and `deadline`, `offered` also writes it whole. All three apply only where the row's token
-    is the record's `hand_out.token`; `input` is written by `new_steps`, `new_processes` and `inputs` only.
+    Each row stands at most once in each list. A step's two halves are written apart. `steps`, `withdrawn` and
+    `offered` are disjoint lists, and all three write the engine's half (status, output, execution, timers …). Of the
+    hand-out, `steps` touches nothing, `withdrawn` also clears `ready`, `claim` and `deadline`, `offered` also writes it
+    whole. All three apply only where the row's token is the record's `hand_out.token`; `input` is written by
+    `new_steps`, `new_processes` and `inputs` only.
     """
 
     new_processes: list[ProcessContext] = []
@@ -67,7 +68,7 @@ class Changes(Record, kw_only=True):
     """Processes that ended: all their due rows go (START_PROCESS rows belong to another id and stay)."""
     set_aside: list[SetAside] = []
     entries: list[Entry] = []
-    """Inserted, or replacing the entry of that kind, namespace and name."""
+    """Inserted, or replacing the entry of that kind, namespace and name. Written after `dropped_entries`."""
     dropped_entries: list[tuple[EntryKind, str, str]] = []
     audit: list[Audit] = []
     """Appended; the store gives the id."""
@@ -104,10 +105,13 @@ class Turn(Protocol):
         committed. (With one writer, whose decisions read the tokens in the same turn, that never happens.)"""
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
-        """The newest process of that name that was created at or after a moment."""
+        """The one with the highest id of that name that was created at or after a moment."""
 
     def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None:
         """As it stands, expired or not."""
+
+    def entries(self, kind: EntryKind, namespace: str, prefix: str) -> list[Entry]:
+        """Those of a namespace whose names begin so, by name."""
 
     def drop_expired_entries(self, now: int, limit: int) -> int:
         """Delete entries with 0 < expires <= now; how many went."""

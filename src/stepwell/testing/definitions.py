@@ -20,6 +20,8 @@ POLICIES = ("strict", "patient", "quick")
 HOOK = "hook"
 """The process that hooks and policies start. Has neither, so that there is an end to it."""
 
+WIDE_LOOP = "wide"
+
 DEEPEST = 3
 MOST_STEPS = 14
 WIDE = 70
@@ -34,6 +36,16 @@ def hook_definition() -> ProcessDefinition:
     return ProcessDefinition(name=HOOK, steps=(note, work))
 
 
+def _wide_loop() -> ProcessDefinition:
+    """Many steps that are ready at once."""
+    work = StepDefinition(type=StepType.WORKER, name=WORKERS[0], ref="each")
+    loop = {"inputArray": list(range(24)), "concurrency": 24}
+    return ProcessDefinition(
+        name=WIDE_LOOP,
+        steps=(StepDefinition(type=StepType.FOREACH, name="all", ref="all", children=(work,), input=loop),),
+    )
+
+
 class Drawing:
     """Draws one definition."""
 
@@ -44,6 +56,8 @@ class Drawing:
 
     def definition(self, name: str) -> ProcessDefinition:
         random = self._random
+        if name == WIDE_LOOP:
+            return _wide_loop()
         steps = self._sequence(1, random.randint(1, 4), ())
         if random.random() < 0.06:
             filler = range(WIDE)
@@ -142,11 +156,11 @@ class Drawing:
         return given
 
     def _loop_input(self, before: tuple[StepDefinition, ...]) -> dict[str, Any]:
-        size = self._random.choice((0, 1, 2, 3, 5, 12))
+        size = self._random.choice((0, 1, 2, 3, 5, 12, 24))
         items: Any = [f"item {n}" for n in range(size)]
         if self._random.random() < 0.25:
             items = "{{ input.items }}"
-        return {"inputArray": items, "concurrency": self._random.choice((1, 2, 3, 20))}
+        return {"inputArray": items, "concurrency": self._random.choice((1, 2, 3, 24))}
 
 
 def draw_policy(random: Random, name: str) -> ErrorPolicy:

@@ -16,7 +16,7 @@ from types import ModuleType
 from stepwell.definition.check import check
 from stepwell.engine import draft, process
 from stepwell.engine.control.table import CONTROLS
-from stepwell.model.codec import Record
+from stepwell.model.codec import Record, change
 from stepwell.model.definition import ProcessDefinition
 from stepwell.runtime import catalog, clockwork
 from stepwell.runtime.turn import RuntimeSettings
@@ -24,7 +24,7 @@ from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Store
 from stepwell.testing.checks import Checks, Violation
 from stepwell.testing.clients import Editor, Ledger, Operator, Starter
-from stepwell.testing.definitions import POLICIES, Drawing, draw_policy, hook_definition
+from stepwell.testing.definitions import POLICIES, WIDE_LOOP, Drawing, draw_policy, hook_definition
 from stepwell.testing.disk import Disk
 from stepwell.testing.faults import FaultyStore, Rates, draw_rates
 from stepwell.testing.workers import Worker
@@ -35,6 +35,7 @@ FAULTS_MS = 90_000
 HEAL_MS = 4 * 3_600_000
 """Virtual time that everything well may need to end."""
 MOST_TURNS = 20_000
+CROWD_DOUBLED = 0.5
 
 
 class SimulationFailed(AssertionError):
@@ -68,11 +69,16 @@ def run(seed: int, *, folder: Path | None = None) -> Outcome:
 
 
 class Simulation:
+    """Some runs are crowded: a wide loop, a slow disk, requests that come twice, so that one turn holds a lot at once."""
+
     def __init__(self, seed: int, folder: Path | None) -> None:
         random = Random(f"setting {seed}")
         self.seed = seed
         self._disk = Disk(folder) if folder is not None else None
+        self._crowded = random.random() < 0.2
         self.rates: Rates = draw_rates(random)
+        if self._crowded:
+            self.rates = change(self.rates, doubled=CROWD_DOUBLED)
         self.world = World(seed, self.rates)
         self.settings = RuntimeSettings(
             lease_ms=random.choice((2_000, 10_000, 30_000)),
@@ -82,7 +88,7 @@ class Simulation:
         )
         self.bounds = {
             (draft, "MAX_TRANSITIONS"): random.choice((256, 3, 7)),
-            (process, "CLOSING_SLICE"): random.choice((256, 1, 3)),
+            (process, "CLOSING_SLICE"): 1 if self._crowded else random.choice((256, 1, 3)),
             (clockwork, "DUE_AT_ONCE"): random.choice((500, 2)),
             (clockwork, "CLAIMS_AT_ONCE"): random.choice((100, 1)),
         }
@@ -92,8 +98,10 @@ class Simulation:
         self.ledger = Ledger()
         self.checks = Checks(self.world, self.store, self.settings, self.ledger)
         self.names = tuple(f"made{n}" for n in range(random.randint(1, 4)))
+        if self._crowded:
+            self.names += (WIDE_LOOP,) * 3
         self._stock(random)
-        self.server = Server(self.world, self.store, self.settings, self.checks)
+        self.server = Server(self.world, self.store, self.settings, self.checks, slow=self._crowded)
         line = Line(self.world, self.server)
         self.starter = Starter(self.world, line, self.ledger, self.names, random.randint(2, 9))
         self.workers = [self._worker(n, random) for n in range(random.choice((1, 1, 2, 3, 4)))]
@@ -104,7 +112,10 @@ class Simulation:
         return Worker(self.world, line, f"worker{number}", self.settings.lease_ms, modern=modern)
 
     def _stock(self, random: Random) -> None:
-        definitions = [hook_definition(), *(Drawing(random).definition(name) for name in self.names)]
+        definitions = [
+            hook_definition(),
+            *(Drawing(random).definition(name) for name in dict.fromkeys(self.names)),
+        ]
         with self.store.inner.turn() as turn:
             for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
                 catalog.put_policy(turn, self.world.now, draw_policy(random, name), "simulation")

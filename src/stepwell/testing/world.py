@@ -92,7 +92,15 @@ class Witness(Protocol):
 class Server:
     """One server around the real lane. A crash drops the lane; after a while a new one starts over the same rows."""
 
-    def __init__(self, world: World, store: FaultyStore, settings: RuntimeSettings, witness: Witness) -> None:
+    def __init__(
+        self,
+        world: World,
+        store: FaultyStore,
+        settings: RuntimeSettings,
+        witness: Witness,
+        *,
+        slow: bool = False,
+    ) -> None:
         self.world = world
         self.store = store
         self.turns = 0
@@ -101,7 +109,8 @@ class Server:
         self._settings = settings
         self._witness = witness
         self._inbox: list[Ask] = []
-        self._pace = world.random.choice(((0, 0, 1, 5), (0, 0, 1, 5), (5, 50), (100, 400)))
+        paces = ((0, 0, 1, 5), (0, 0, 1, 5), (5, 50), (100, 400))
+        self._pace = paces[-1] if slow else world.random.choice(paces)
         """How long it may take until a turn begins, ms: a slow disk makes crowds."""
         self._next_turn: int | None = None
         self.lane: Lane | None = Lane(store, world.clock, settings)

@@ -11,7 +11,7 @@ from stepwell.model.client import Permission
 from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import StepContext
-from stepwell.runtime.requests import Operation
+from stepwell.runtime.requests import Actor, Operation
 from stepwell.server import wire
 from stepwell.server.asks import Ask, answer, caller_of, desk_of, json_of, query_of
 from stepwell.server.declare import declare
@@ -182,7 +182,11 @@ async def rerun(request: Ask) -> Response[bytes]:
 async def _operate(request: Ask, operation: Operation) -> Response[bytes]:
     reason = (query_of(request).text("reason") or "")[:1_000].replace("\0", "")
     ids, misread = _ids(await json_of(request))
-    operated = await desk_of(request).runtime.operate(operation, ids, reason) if ids else []
+    operated = (
+        await desk_of(request).runtime.operate(operation, ids, Actor(caller_of(request).client_id, reason))
+        if ids
+        else []
+    )
     return answer(wire.bulk_answer(operated, misread))
 
 

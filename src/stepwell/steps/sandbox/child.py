@@ -21,7 +21,6 @@ _IN, _OUT = 0, 1
 
 def main(family: str, parent: str, cpu_s: str) -> None:
     try:
-        confine.die_with(int(parent))
         confine.be_modest()
         taken = confine.leave_the_machine()
         os.environ["TZ"] = (
@@ -29,6 +28,7 @@ def main(family: str, parent: str, cpu_s: str) -> None:
         )
         time.tzset()
         runs = (_python if family == "python" else _plain)(int(cpu_s))
+        confine.die_with(int(parent))  # late: a change of rights forgets it
         seccomp.install(seccomp.computing())
     except Exception as error:  # whatever is missing, the host has to hear of it: it then runs nothing here
         _say({"refused": f"{type(error).__name__}: {error}"})

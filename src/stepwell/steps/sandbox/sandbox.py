@@ -23,6 +23,8 @@ _LIMITS = {
     "memory": "used more than {0.memory} bytes of memory",
     "output": "has a result of more than {0.output} bytes",
 }
+_ERROR = 2000
+"""Characters of an error that are kept."""
 _ATTEMPT_LISTS = ("executionList", "executions", "executionsList")
 
 
@@ -126,7 +128,7 @@ class _Run:
         if said.limit or (said.need and self._left_s <= 0):
             return self._stopped(said.limit or "time_ms", said.logs)
         if said.error:
-            return Evaluation(None, said.logs, said.error)
+            return Evaluation(None, said.logs, said.error[:_ERROR])
         return said.need or self._checked(result, said.logs)
 
     def _checked(self, result: Json, logs: list[str]) -> Evaluation:

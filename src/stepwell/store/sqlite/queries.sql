@@ -202,6 +202,10 @@ select kind, namespace, name, version, body, created, updated, updated_by, expir
 select kind, namespace, name, version, body, created, updated, updated_by, expires
   from entry where kind = ? and namespace = ? order by name
 
+-- name: entries_with_prefix
+select kind, namespace, name, version, body, created, updated, updated_by, expires
+  from entry where kind = ?1 and namespace = ?2 and name >= ?3 and substr(name, 1, length(?3)) = ?3 order by name
+
 -- name: all_entries
 select kind, namespace, name, version, body, created, updated, updated_by, expires
   from entry order by kind, namespace, name

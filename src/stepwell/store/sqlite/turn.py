@@ -8,6 +8,7 @@ from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Json, change, decode_as, encode
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext, ProcessStatus
@@ -26,6 +27,7 @@ from stepwell.store.sqlite.rows import (
     definition_row,
     due_of,
     due_row,
+    entry_of,
     entry_row,
     execution_row,
     hash_of,
@@ -216,6 +218,9 @@ class SqliteTurn(Catalog):
             if created < since_ms - LATE_MS:
                 break
         return None
+
+    def entries(self, kind: EntryKind, namespace: str, prefix: str) -> list[Entry]:
+        return [entry_of(row) for row in self._all("entries_with_prefix", kind, namespace, prefix)]
 
     def drop_expired_entries(self, now: int, limit: int) -> int:
         return self._each("drop_expired_entries", [(now, limit)])

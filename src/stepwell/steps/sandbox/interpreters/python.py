@@ -142,7 +142,7 @@ def _described(error: "monty.MontyRuntimeError | monty.MontySyntaxError") -> str
     text = error.display("type-msg")
     if "name 'main' is not defined" in text and not frames:
         return "the script defines no main(steps, context)"
-    return text.strip()[:2000] + line
+    return text.strip()[:1900] + line
 
 
 class _Printed(Logs):

@@ -1,0 +1,122 @@
+"""Random runs of the whole engine under faults: in each one every invariant holds, and all together see everything.
+
+`STEPWELL_SEEDS` says how many runs there are on the memory store. A failure prints the seed, its last events and the
+command that plays it again.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from stepwell.engine import steps
+from stepwell.testing.simulation import Outcome, SimulationFailed, run
+from tests.simulation.mistakes import everywhere
+
+SEEDS = int(os.environ.get("STEPWELL_SEEDS", "120"))
+SQLITE_SEEDS = max(4, SEEDS // 30)
+
+SOMETIMES = (
+    "a FOREACH was resumed",
+    "a decision went on in a further turn",
+    "a hook started a process",
+    "a policy started a process",
+    "a process ended COMPLETED",
+    "a process ended FAILED",
+    "a process ended TERMINATED",
+    "a process ended TIMED_OUT",
+    "a process was resumed",
+    "a start met a busy store",
+    "a step timed out",
+    "a template used an output",
+    "an ended process was closed in slices",
+    "an optional step failed",
+    "answer lost",
+    "catalog changed",
+    "crash after a commit",
+    "crash before a commit",
+    "ended by EXIT",
+    "ended while a worker held a step",
+    "given back for a caller who hung up",
+    "handed out from the queue",
+    "handed out in the turn that made it ready",
+    "handed out too often",
+    "kept running",
+    "late result after another hand-out",
+    "late result, nobody else had it",
+    "lease extended",
+    "lease over",
+    "rerun",
+    "result ACCEPTED",
+    "result DUPLICATE",
+    "result STALE",
+    "result UNKNOWN",
+    "retried by its policy",
+    "state keys of a failed attempt dropped",
+    "the same poll was answered again",
+    "ResumeRequested",
+    "ReviewRequested",
+    "TerminateRequested",
+)
+"""What a campaign must have met, or the simulation is asleep."""
+
+
+@pytest.fixture(scope="module")
+def campaign() -> list[Outcome]:
+    return [run(seed) for seed in range(1, SEEDS + 1)]
+
+
+def test_every_run_holds(campaign: list[Outcome]) -> None:
+    assert len(campaign) == SEEDS
+    assert all(outcome.processes and outcome.steps for outcome in campaign)
+
+
+def test_everything_interesting_came_up(campaign: list[Outcome]) -> None:
+    seen: Counter[str] = Counter()
+    for outcome in campaign:
+        seen += outcome.sightings
+    assert [what for what in SOMETIMES if not seen[what]] == []
+
+
+def test_runs_differ(campaign: list[Outcome]) -> None:
+    assert len({outcome.history for outcome in campaign}) == len(campaign)
+
+
+@pytest.mark.parametrize("seed", range(1, SQLITE_SEEDS + 1))
+def test_a_run_on_sqlite_holds(seed: int, tmp_path: Path) -> None:
+    assert run(seed, folder=tmp_path).processes
+
+
+def test_the_store_makes_no_difference(tmp_path: Path) -> None:
+    """Chance is the same, so memory and SQLite tell the same story to the last event."""
+    assert run(2, folder=tmp_path).history == run(2).history
+
+
+def test_the_same_seed_tells_the_same_story() -> None:
+    """In further interpreters too, whatever their hashes of text are."""
+    script = "from stepwell.testing.simulation import run; print(*(run(s).history for s in (1, 2, 3)))"
+    stories = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": salt},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    }
+    assert stories == {" ".join(run(seed).history for seed in (1, 2, 3)) + "\n"}
+
+
+def test_a_failure_can_be_played_again() -> None:
+    """It names the seed, shows what happened last and gives the command."""
+    with everywhere(steps.fails_parent, lambda plan, step: True), pytest.raises(SimulationFailed) as failed:
+        for seed in range(1, 10):
+            run(seed)
+    lines = str(failed.value).splitlines()
+    assert lines[0].startswith(f"seed {failed.value.seed}: ")
+    assert lines[-1] == f"again: python -m stepwell.testing.simulate --seed {failed.value.seed}"
+    assert 0 < len(lines) - 2 <= 20
