@@ -16,8 +16,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "definition": {"model"},
     "engine": {"model", "definition"},
     "store": {"model", "definition", "engine"},
-    "runtime": {"model", "definition", "engine", "store"},
-    "server": {"model", "definition", "engine", "store", "runtime", "settings"},
+    "runtime": {"model", "definition", "engine", "store", "steps"},
+    "server": {"model", "definition", "engine", "store", "runtime", "steps", "settings"},
     "settings": {"model"},
     "worker": {"model"},
     "client": {"model"},
@@ -29,10 +29,12 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 PURE = ("model", "definition", "engine")
 IMPURE_MODULES = {
-    "aiohttp", "apsw", "asyncio", "concurrent", "ctypes", "datetime", "http", "httpx2", "io", "logging",
+    "aiohttp", "apsw", "asyncio", "concurrent", "ctypes", "http", "httpx2", "io", "logging",
     "multiprocessing", "os", "pathlib", "random", "secrets", "select", "shutil", "signal", "socket",
     "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid",
 }  # fmt: skip
+CLOCKS = {"now", "utcnow", "today", "fromtimestamp", "utcfromtimestamp", "astimezone"}
+"""Methods of `datetime` that look at the machine's clock or zone. Calculating with given moments is pure."""
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
 SDK_ALIASES = {
@@ -91,6 +93,8 @@ def impurities(tree: ast.AST) -> list[tuple[int, str]]:
             found.append((node.lineno, "async"))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in IMPURE_CALLS:
             found.append((node.lineno, f"{node.func.id}()"))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+            found.append((node.lineno, f".{node.func.attr}()"))
     return found
 
 

@@ -21,15 +21,19 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from stepwell.definition.condition import ANY_VALUE, BOOLEANS, NULLS, number_of
 from stepwell.definition.decision_table import UNPRINTABLE, read_decision_table
 from stepwell.definition.parse import MAX_BYTES
-from stepwell.definition.table_xlsx import Row, cell_name, read_sheet, write_sheet
+from stepwell.definition.table_xlsx import MAX_ROW, Row, cell_name, read_sheet, write_sheet
 from stepwell.model.codec import CodecError, decode, encode
 from stepwell.model.decision_table import Column, ColumnKind, DecisionTable, Rule
 from stepwell.model.errors import Invalid, Problem
+
+MAX_CSV_CELL = 131_072
+"""Characters; readers of CSV take no more."""
 
 INPUT = "in:"
 OUTPUT = "out:"
@@ -283,7 +287,12 @@ class _Lines:
 def _write_csv(rows: Iterable[Sequence[str]]) -> bytes:
     target = _Lines()
     writer = csv.writer(target)
-    writer.writerows([_made_harmless(cell) for cell in row] for row in rows)
+    for number, row in enumerate(rows, 1):
+        cells = [_made_harmless(cell) for cell in row]
+        long = next((place for place, cell in enumerate(cells) if len(cell) > MAX_CSV_CELL), None)
+        if long is not None:
+            raise _refused(f"longer than {MAX_CSV_CELL} characters", "TOO_LARGE", cell_name(number, long))
+        writer.writerow(cells)
     return "".join(target.lines).encode()
 
 
@@ -300,17 +309,20 @@ def _read_csv(data: bytes) -> list[Row]:
 def _divided(lines: Sequence[str]) -> list[list[str]]:
     """The cells. Spreadsheets of many countries write semicolons: what makes the header a header is right."""
     failure: csv.Error | None = None
+    rows: list[list[str]] = []
     for delimiter in _DELIMITERS:
         try:
-            rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+            rows = list(islice(csv.reader(lines, delimiter=delimiter, strict=True), MAX_ROW + 1))
         except csv.Error as error:
             failure = failure or error
         else:
+            if len(rows) > MAX_ROW:
+                raise _refused(f"has more than {MAX_ROW} rows", "TOO_LARGE")
             if _has_header(rows):
                 return rows
     if failure is not None:
         raise _refused(f"no CSV: {failure}")
-    return list(csv.reader(lines, strict=True))
+    return rows
 
 
 def _has_header(rows: Iterable[Sequence[str]]) -> bool:
@@ -337,5 +349,5 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _refused(message: str) -> Invalid:
-    return Invalid(problems=(Problem("", message, "SYNTAX"),))
+def _refused(message: str, code: str = "SYNTAX", cell: str = "") -> Invalid:
+    return Invalid(problems=(Problem(cell, message, code),))

@@ -11,9 +11,12 @@ from stepwell.engine.effects import (
     Ids,
     Key,
     KnownDefinition,
+    KnownProcess,
+    NewestProcess,
     OpenSteps,
     PolicyById,
     PolicyByName,
+    ProcessById,
     Reply,
     Snapshot,
     StepsById,
@@ -70,6 +73,7 @@ class Draft:
 
     __slots__ = (
         "_due",
+        "_entries",
         "_executions",
         "_memo",
         "_new",
@@ -99,6 +103,7 @@ class Draft:
         self._new = snapshot.process is None
         self._steps: dict[int, tuple[StepContext, Write]] = {}
         self._executions: list[StepExecution] = []
+        self._entries: dict[EntryByName, Entry | None] = {}
         self._due: dict[tuple[int, int, DueKind], Due | None] = {}
         self._memo: dict[tuple[int, str], Any] = {}
         if snapshot.process is not None:
@@ -232,6 +237,22 @@ class Draft:
         found = (known[key] for key in keys)
         return next((entry for entry in found if entry and not 0 < entry.expires <= self.now), None)
 
+    def own_entries(self, kind: EntryKind, namespace: str, names: Iterable[str]) -> list[Entry | None]:
+        """The entries of these names in one namespace, as this decision has left them."""
+        keys = [EntryByName(kind, namespace, name) for name in names]
+        missing = [key for key in keys if key not in self._entries and key not in self.snapshot.entries]
+        if missing:
+            raise Missing(*missing)
+        found = [self._entries[key] if key in self._entries else self.snapshot.entries[key] for key in keys]
+        return [entry if entry and not 0 < entry.expires <= self.now else None for entry in found]
+
+    def others(self, *keys: NewestProcess | ProcessById) -> list[KnownProcess | None]:
+        """Other processes. They live on while this decision is made: what is known of them is a moment old."""
+        missing = [key for key in keys if key not in self.snapshot.others]
+        if missing:
+            raise Missing(*missing)
+        return [self.snapshot.others[key] for key in keys]
+
     def open_steps(self, limit: int) -> tuple[list[StepContext], bool]:
         """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more."""
         if self.snapshot.open_steps is None:
@@ -279,6 +300,10 @@ class Draft:
         self.process = change(self.process, **fields)
         self.process_changed = True
 
+    def put_entry(self, kind: EntryKind, namespace: str, name: str, entry: Entry | None) -> None:
+        """Write an entry, or delete it when None."""
+        self._entries[EntryByName(kind, namespace, name)] = entry
+
     def keep_execution(self, execution: StepExecution) -> None:
         self._executions.append(execution)
 
@@ -313,6 +338,7 @@ class Draft:
             executions=tuple(self._executions),
             blocks=tuple(self.blocks),
             inputs=tuple(sorted(self.inputs)),
+            entries=self._entries,
             due=self._due,
             ended=self.ended,
             reply=reply,

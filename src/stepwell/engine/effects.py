@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 
 from stepwell.definition.plan import Plan
-from stepwell.model.codec import Raw, Record
+from stepwell.model.codec import EMPTY, Json, Raw, Record
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
-from stepwell.model.process import Block, ProcessContext
-from stepwell.model.step import StepContext, StepExecution
+from stepwell.model.process import Block, ProcessContext, ProcessStatus
+from stepwell.model.step import StepContext, StepExecution, StepStatus
 from stepwell.model.work import Acceptance
 
 
@@ -42,6 +42,14 @@ class Refusal(Record, frozen=True):
 Reply = Acceptance | Refusal | None
 
 
+class EntryByName(Record, frozen=True):
+    """Answered by an `Entry`, or None. A secret's body is encrypted: the engine only sees that it is there."""
+
+    kind: EntryKind
+    namespace: str
+    name: str
+
+
 class Decision(Record, frozen=True, kw_only=True):
     """What follows from one event. Everything in it is saved in one transaction, or nothing is."""
 
@@ -53,6 +61,8 @@ class Decision(Record, frozen=True, kw_only=True):
     blocks: tuple[Block, ...] = ()
     inputs: tuple[int, ...] = ()
     """Of `steps`, those whose input changes too."""
+    entries: Mapping[EntryByName, Entry | None] = {}
+    """Entries as they are afterwards, or None to delete one."""
     due: Mapping[tuple[int, int, DueKind], Due | None] = {}
     """(process, step, kind) → the row to write, or None to delete it."""
     ended: bool = False
@@ -92,12 +102,36 @@ class KnownDefinition(Record, frozen=True):
     """Ids that such a process takes at its start."""
 
 
-class EntryByName(Record, frozen=True):
-    """Answered by an `Entry`, or None. A secret's body is encrypted: the engine only sees that it is there."""
+class NewestProcess(Record, frozen=True):
+    """The newest run of a definition that was created at or after a moment, with its steps of these refs.
 
-    kind: EntryKind
+    Answered by a `KnownProcess`, or None."""
+
     namespace: str
     name: str
+    since: int
+    """Epoch ms."""
+    refs: tuple[str, ...] = ()
+
+
+class ProcessById(Record, frozen=True):
+    """Any process, with its steps of these refs. Answered by a `KnownProcess`, or None."""
+
+    id: int
+    refs: tuple[str, ...] = ()
+
+
+class KnownProcess(Record, frozen=True, kw_only=True):
+    """What a process may know of another one: as it was when this decision's turn began, or a little later."""
+
+    id: int
+    namespace: str
+    name: str
+    version: int
+    status: ProcessStatus
+    output: Json = EMPTY
+    steps: Mapping[str, StepStatus] = {}
+    """By ref, as asked; a step that has not begun is absent."""
 
 
 class OpenSteps(Record, frozen=True):
@@ -113,7 +147,17 @@ class Ids(Record, frozen=True):
     count: int
 
 
-Key = StepsById | PolicyByName | PolicyById | DefinitionByName | EntryByName | OpenSteps | Ids
+Key = (
+    StepsById
+    | PolicyByName
+    | PolicyById
+    | DefinitionByName
+    | EntryByName
+    | NewestProcess
+    | ProcessById
+    | OpenSteps
+    | Ids
+)
 
 
 class Needs(Record, frozen=True):
@@ -134,6 +178,7 @@ class Snapshot(Record, kw_only=True):
     """Operators' marks on steps of this definition, by ref."""
     definitions: dict[DefinitionByName, KnownDefinition | None] = {}
     entries: dict[EntryByName, Entry | None] = {}
+    others: dict[NewestProcess | ProcessById, KnownProcess | None] = {}
     open_steps: tuple[int, ...] | None = None
     ids: dict[str, int] = {}
     memo: dict[int, list[Raw]] = {}

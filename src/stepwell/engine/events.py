@@ -6,6 +6,7 @@ from stepwell.model.codec import Json, Record
 from stepwell.model.definition import ProcessType, TagValue
 from stepwell.model.due import DueKind
 from stepwell.model.process import TriggerType
+from stepwell.model.secret import SealedChange
 from stepwell.model.work import WorkStatus
 
 
@@ -41,6 +42,8 @@ class StepReported(Event, frozen=True, kw_only=True, gc=False):
     status: WorkStatus
     output: Json
     reschedule_ms: int = 0
+    sealed: SealedChange | None = None
+    """What it changes in the secret state: taken off the output, and encrypted, before this event was made."""
 
 
 class DeliveryExpired(Event, frozen=True, kw_only=True, gc=False):
@@ -120,6 +123,7 @@ class StepOrdered(Event, frozen=True, kw_only=True):
     ref: str
     order: StepOrder
     output: Json = b"{}"
+    sealed: SealedChange | None = None
 
 
 AnyEvent = (

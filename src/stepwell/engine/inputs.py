@@ -7,7 +7,9 @@ from typing import Any
 from stepwell.definition.template import MISSING, Reference, Template
 from stepwell.engine.draft import Draft
 from stepwell.model.codec import Json, decode, raw
+from stepwell.model.entry import EntryKind
 from stepwell.model.process import ProcessContext
+from stepwell.model.secret import SecretRoot, decode_places, encode_places
 from stepwell.model.step import StepContext, StepPath, parse_path
 
 _INDEX = re.compile(r"[0-9]{1,9}")
@@ -21,6 +23,19 @@ def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str
         draft.want(_step_ids(draft, template, path))
     text, missing = template.render(lambda reference: look_up(draft, reference, path))
     return text, f"nothing found for {', '.join(missing)}" if missing else ""
+
+
+def secret_places(draft: Draft, template: Template, path: StepPath) -> Json:
+    """Where the input that `resolve` gives holds masks for secrets; empty when it names none."""
+    if not template.secret_paths:
+        return b""
+    return encode_places(template.places(lambda reference: look_up(draft, reference, path)))
+
+
+def lacking_secret(draft: Draft, step: StepContext) -> str | None:
+    """The name of a secret that the step's input needs and that does not exist."""
+    names = (place.name for place in decode_places(step.secrets) if place.root is SecretRoot.SECRETS)
+    return next((name for name in names if draft.entry(EntryKind.SECRET, name) is None), None)
 
 
 def want_inputs(draft: Draft, paths: Iterable[StepPath]) -> None:
@@ -41,6 +56,8 @@ def look_up(draft: Draft, reference: Reference, path: StepPath) -> Any:
             return _member(draft.process.input, reference.path)
         case "state":
             return _member(draft.process.state, reference.path)
+        case "variables":
+            return _of_variable(draft, reference.path)
         case "context":
             return _of_process(draft.process, reference.path)
         case "foreach":
@@ -153,6 +170,11 @@ def _documented(draft: Draft, step: StepContext) -> dict[str, Any]:
         "schedule": step.schedule,
         "updated": step.updated,
     }
+
+
+def _of_variable(draft: Draft, names: tuple[str | int, ...]) -> Any:
+    entry = draft.entry(EntryKind.VARIABLE, str(names[0]))
+    return MISSING if entry is None else _member(entry.body, names[1:])
 
 
 def _of_process(process: ProcessContext, names: tuple[str | int, ...]) -> Any:

@@ -20,7 +20,7 @@ from stepwell.engine.events import (
     UnpauseRequested,
 )
 from stepwell.engine.process import end_early, run_top, settle, start_clock
-from stepwell.engine.state import StateChange, apply
+from stepwell.engine.state import StateChange, apply, apply_sealed
 from stepwell.engine.steps import begin_anew, close, drop_timer, fails_parent, hold, let_go, offer, reopen
 from stepwell.model.codec import EMPTY, change, decode
 from stepwell.model.due import DueKind
@@ -200,6 +200,8 @@ def step_ordered(draft: Draft, event: StepOrdered) -> Reply:
         return Refusal("CONFLICT", f"there is no open step {event.ref}")
     if draft.plan_of(step).children:
         return Refusal("CONFLICT", f"{event.ref} ends with its children; order one of them")
+    if event.sealed is not None:
+        draft.put_process(secret_state=apply_sealed(draft.process.secret_state, event.sealed))
     match event.order:
         case StepOrder.COMPLETE:
             settle(draft, close(draft, step, StepStatus.COMPLETED, event.output))

@@ -15,7 +15,7 @@ from stepwell.engine.hooks import tell_parent
 from stepwell.engine.operate import resume_requested
 from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock
 from stepwell.engine.signals import keep, matches
-from stepwell.engine.state import BadState, StateChange, apply, split, stripped
+from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
 from stepwell.engine.steps import (
     close,
     error_output,
@@ -31,6 +31,7 @@ from stepwell.model.codec import EMPTY, Json, change, decode, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessContext, ProcessStatus
+from stepwell.model.secret import SealedChange
 from stepwell.model.step import Phase, StepContext, StepStatus
 from stepwell.model.work import Acceptance, WorkStatus
 
@@ -80,11 +81,11 @@ def step_reported(draft: Draft, event: StepReported) -> Reply:
     step = change(step, hand_out=change(step.hand_out, deliveries=0))
     match event.status:
         case WorkStatus.COMPLETED:
-            settle(draft, _completed(draft, step, event.output))
+            settle(draft, _completed(draft, step, event.output, event.sealed))
         case WorkStatus.FAILED:
-            settle(draft, _failed(draft, step, event.output))
+            settle(draft, _failed(draft, step, event.output, event.sealed))
         case WorkStatus.RUNNING:
-            settle(draft, _progressed(draft, step, event.output, event.reschedule_ms))
+            settle(draft, _progressed(draft, step, event))
     return Acceptance.ACCEPTED
 
 
@@ -104,7 +105,9 @@ def _refuse(draft: Draft, step: StepContext | None, token: int) -> Acceptance | 
     return None
 
 
-def _completed(draft: Draft, step: StepContext, output: Json) -> StepContext:
+def _completed(
+    draft: Draft, step: StepContext, output: Json, sealed: SealedChange | None = None
+) -> StepContext:
     if step.phase is Phase.EVALUATING:
         plan = draft.plan_of(step)
         evaluated = draft.controls[plan.type].evaluated
@@ -114,33 +117,38 @@ def _completed(draft: Draft, step: StepContext, output: Json) -> StepContext:
         output, asked = split(output)
     except BadState as error:
         return trouble(draft, step, Trouble.FAILURE, error_output(str(error)))
-    _apply(draft, asked)
+    _apply(draft, asked, sealed)
     return close(draft, step, StepStatus.COMPLETED, output)
 
 
-def _failed(draft: Draft, step: StepContext, output: Json) -> StepContext:
+def _failed(
+    draft: Draft, step: StepContext, output: Json, sealed: SealedChange | None = None
+) -> StepContext:
     """State keys of a failed attempt apply only if it is the last and the step is optional."""
     ended = trouble(draft, step, Trouble.FAILURE, stripped(output))
     if not ended.status.is_open and draft.plan_of(step).optional:
         try:
-            _apply(draft, split(output)[1])
+            _apply(draft, split(output)[1], sealed)
         except BadState as error:
             ended = draft.put(change(ended, warning=str(error)))
     return ended
 
 
-def _progressed(draft: Draft, step: StepContext, output: Json, reschedule_ms: int) -> StepContext:
+def _progressed(draft: Draft, step: StepContext, event: StepReported) -> StepContext:
     try:
-        output, asked = split(output)
+        output, asked = split(event.output)
     except BadState as error:
         return trouble(draft, step, Trouble.FAILURE, error_output(str(error)))
-    _apply(draft, asked)
-    return offer(draft, change(step, output=output, updated=draft.now), draft.now + reschedule_ms)
+    _apply(draft, asked, event.sealed)
+    step = change(step, output=output, updated=draft.now)
+    return offer(draft, step, draft.now + event.reschedule_ms)
 
 
-def _apply(draft: Draft, asked: StateChange | None) -> None:
+def _apply(draft: Draft, asked: StateChange | None, sealed: SealedChange | None) -> None:
     if asked is not None:
         draft.put_process(state=apply(draft.process.state, asked))
+    if sealed is not None:
+        draft.put_process(secret_state=apply_sealed(draft.process.secret_state, sealed))
 
 
 def delivery_expired(draft: Draft, event: DeliveryExpired) -> Reply:

@@ -2,11 +2,15 @@
 
 from typing import Any
 
-from stepwell.model.codec import Json, Record, canonical, decode, encode, members
+from stepwell.model.codec import EMPTY, Json, Record, canonical, decode, encode, members
+from stepwell.model.secret import SealedChange
 
 PUT = "__statePut"
 REMOVE = ("__stateRemove", "__statePutRemove")
-SECRET = ("__secretStatePut", "__secretStateRemove")
+SECRET_PUT = "__secretStatePut"
+SECRET_REMOVE = "__secretStateRemove"
+SECRET = (SECRET_PUT, SECRET_REMOVE)
+"""Taken off an output by the runtime, which has the key, before the engine sees it."""
 
 
 class StateChange(Record, frozen=True):
@@ -27,7 +31,7 @@ def split(output: Json) -> tuple[Json, StateChange | None]:
         return output, None
     for key in SECRET:
         if key in fields:
-            raise BadState(f"{key}: secretState comes with a later version")
+            raise BadState(f"{key} has its effect in the output of a step that does work, and nowhere else")
     put = decode(bytes(fields.pop(PUT))) if PUT in fields else {}
     if not isinstance(put, dict):
         raise BadState(f"{PUT} must be an object")
@@ -49,6 +53,15 @@ def stripped(output: Json) -> Json:
     if reserved.isdisjoint(fields):
         return output
     return encode({key: value for key, value in fields.items() if key not in reserved})
+
+
+def apply_sealed(secret_state: Json, asked: SealedChange) -> Json:
+    """Put, then remove, in what holds encrypted values by key; empty when none is left."""
+    value = decode(secret_state or EMPTY)
+    value.update(asked.put)
+    for name in asked.remove:
+        value.pop(name, None)
+    return canonical(value) if value else b""
 
 
 def apply(state: Json, asked: StateChange) -> Json:

@@ -5,7 +5,7 @@ from stepwell.engine.draft import HEAVY, Draft
 from stepwell.engine.effects import Mark, Write
 from stepwell.engine.error_policy import LONGEST_DELAY_MS, Trouble, judge
 from stepwell.engine.hooks import run_request
-from stepwell.engine.inputs import resolve
+from stepwell.engine.inputs import lacking_secret, resolve, secret_places
 from stepwell.model.codec import EMPTY, Json, change, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -48,6 +48,7 @@ def create(draft: Draft, plan: StepPlan, path: StepPath, parent: StepContext | N
         updated=draft.now,
         scheduled=draft.now,
         input=text,
+        secrets=secret_places(draft, plan.input, path),
         warning=warning,
     )
     return draft.put(step, Write.NEW)
@@ -98,6 +99,7 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
         parent_execution_id=1 if parent is None else parent.execution,
         retries=0,
         input=text,
+        secrets=secret_places(draft, plan.input, before.path),
         warning=warning,
     )
     draft.inputs.add(step.id)

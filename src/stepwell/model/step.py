@@ -152,6 +152,8 @@ class StepContext(Record, frozen=True, kw_only=True, gc=False):
     """Which kinds of due rows may exist for it: a set of DueKind bits."""
     input: Json = EMPTY
     output: Json = EMPTY
+    secrets: Json = b""
+    """Where the input holds masks that a hand-out fills with secrets (see `model.secret`); empty = nowhere."""
     warning: str = ""
     """What went oddly without being an error, for instance a template path that was missing."""
     children: Children | None = None

@@ -9,6 +9,9 @@ from stepwell.store.port import Turn
 DUE_AT_ONCE = 500
 CLAIMS_AT_ONCE = 100
 NEVER = 1 << 62
+ALL_CLAIMS = 100_000
+OWN_HANDS = "stepwell:"
+"""How the worker id of a step that the server runs itself begins."""
 
 
 class Clockwork:
@@ -20,6 +23,7 @@ class Clockwork:
         self._max_deliveries = max_deliveries
         self._next_due = 0
         self._next_claim = 0
+        self._recovered = False
         self.caught_up = False
         """Every row that was due when the lane began, or lost its memory, has been looked at."""
         self._alive: dict[tuple[str, str], int] = {}
@@ -53,6 +57,19 @@ class Clockwork:
         self.caught_up = self.caught_up or self._next_due > now
         return taken
 
+    def recovered(self, turn: Turn) -> list[tuple[StepContext, DeliveryExpired]]:
+        """Steps that the server's own hands held when it died: no lease must be waited for. Looked for once."""
+        if self._recovered:
+            return []
+        self._recovered = True
+        events: list[tuple[StepContext, DeliveryExpired]] = []
+        for claim in turn.claims_due(NEVER, ALL_CLAIMS):
+            if claim.client.startswith(OWN_HANDS):
+                held = [step for step in turn.steps(claim.steps) if step.hand_out.claim == claim.id]
+                events += [(step, self._expiry(step)) for step in held]
+                turn.drop_claims([claim.id])
+        return events
+
     def expired(self, turn: Turn, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
         """Leases that have ended. A worker that shows signs of life keeps a step that has no clock of its own."""
         if now < self._next_claim:
@@ -80,10 +97,11 @@ class Clockwork:
             turn.postpone_claim(claim.id, min(deadlines))
         else:
             turn.drop_claims([claim.id])
-        return [
-            (s, DeliveryExpired(step_id=s.id, token=s.hand_out.token, max_deliveries=self._max_deliveries))
-            for s in over
-        ]
+        return [(step, self._expiry(step)) for step in over]
+
+    def _expiry(self, step: StepContext) -> DeliveryExpired:
+        token = step.hand_out.token
+        return DeliveryExpired(step_id=step.id, token=token, max_deliveries=self._max_deliveries)
 
     def _extended(self, claim: Claim, now: int) -> int:
         """The new deadline when the claim's worker was heard of within the last lease; 0 when it was not."""

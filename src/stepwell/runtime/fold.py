@@ -12,9 +12,11 @@ from stepwell.engine.effects import (
     Key,
     KnownDefinition,
     Needs,
+    NewestProcess,
     OpenSteps,
     PolicyById,
     PolicyByName,
+    ProcessById,
     Reply,
     Snapshot,
     StepsById,
@@ -29,10 +31,12 @@ from stepwell.model.process import ProcessContext
 from stepwell.model.step import HandOut, StepContext
 from stepwell.runtime.cache import ROW_BYTES
 from stepwell.runtime.lookups import Lookups
+from stepwell.runtime.surroundings import Surroundings
 from stepwell.store.port import BLOCK, Changes, SetAside, Turn
 
-MOST_ROUNDS = 8
-"""How often a decision may ask for more before it counts as a bug."""
+MOST_ROUNDS = 64
+"""How often a decision may ask for more before it counts as a bug. One or two are usual; loops inside of loops take a
+few for each level, and containers stand at most 20 deep."""
 
 
 class TooManyRounds(AssertionError):
@@ -42,17 +46,20 @@ class TooManyRounds(AssertionError):
 class Fold:
     """One process in one turn: its snapshot moves on with every event, its changes add up."""
 
-    __slots__ = ("_fresh", "_lookups", "_turn", "added_bytes", "changed", "due", "ended", "executions", "is_new",
-                 "snapshot", "writes")  # fmt: skip
+    __slots__ = ("_around", "_fresh", "_lookups", "_turn", "added_bytes", "changed", "due", "ended", "executions",
+                 "is_new", "responded", "snapshot", "writes")  # fmt: skip
 
-    def __init__(self, turn: Turn, lookups: Lookups, snapshot: Snapshot) -> None:
+    def __init__(self, turn: Turn, lookups: Lookups, around: Surroundings, snapshot: Snapshot) -> None:
         self._turn = turn
         self._lookups = lookups
+        self._around = around
         self.snapshot = snapshot
         self._fresh: set[int] = set()
         self.is_new = snapshot.process is None
         self.changed = False
         self.ended = False
+        self.responded = False
+        """A SEND_RESPONSE step answered whoever waits for this process."""
         self.added_bytes = 0
         self.writes: dict[int, Write] = {}
         self.executions: list[Decision] = []
@@ -62,7 +69,6 @@ class Fold:
         snapshot.definitions.clear()
         definition = snapshot.plan.definition
         snapshot.marks = lookups.marks(turn, definition.namespace, definition.name)
-        snapshot.entries.clear()
 
     # -- deciding
 
@@ -76,6 +82,9 @@ class Fold:
     def _decide(self, event: AnyEvent, now: int) -> Decision:
         snapshot = self.snapshot
         snapshot.open_steps = None
+        # Other processes of this turn may have written since the last decision.
+        snapshot.entries.clear()
+        snapshot.others.clear()
         for _ in range(MOST_ROUNDS):
             answer = decide(snapshot, event, now)
             if isinstance(answer, Decision):
@@ -126,8 +135,10 @@ class Fold:
                 snapshot.policies[key] = self._turn.policy_by_id(id)
             case DefinitionByName(namespace, name, version):
                 snapshot.definitions[key] = self._known(namespace, name, version)
-            case EntryByName(kind, namespace, name):
-                snapshot.entries[key] = self._turn.entry(kind, namespace, name)
+            case EntryByName():
+                snapshot.entries[key] = self._around.entry(key)
+            case NewestProcess() | ProcessById():
+                snapshot.others[key] = self._around.process(key)
             case OpenSteps(limit):
                 snapshot.open_steps = self._open_steps(limit)
             case Ids(purpose, count):
@@ -172,6 +183,9 @@ class Fold:
 
     def _apply(self, decision: Decision) -> None:
         snapshot = self.snapshot
+        assert decision.process is not None
+        had_response = snapshot.process is not None and bool(snapshot.process.response)
+        self.responded |= bool(decision.process.response) and not had_response
         snapshot.process = decision.process
         snapshot.open_steps = None
         snapshot.ids.clear()
@@ -191,6 +205,8 @@ class Fold:
             self.executions.append(decision)
         if decision.due:
             self.due.update(decision.due)
+        if decision.entries:
+            self._around.write(decision.entries)
 
     def _queued(self, step: StepContext) -> StepContext:
         """With the number of the queue it stands in while it is offered: its own, or the one for scripts."""

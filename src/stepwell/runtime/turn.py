@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepwell.definition.plan import Plan
-from stepwell.engine.effects import Refusal, Reply, Write
+from stepwell.engine.effects import Refusal, Reply, Snapshot, Write
 from stepwell.engine.events import AnyEvent, DeliveryExpired, ProcessStarted, StepReported, TimerFired
 from stepwell.engine.hooks import ChildEnded, StartBody
 from stepwell.engine.process import CLOSING
@@ -29,6 +29,7 @@ from stepwell.runtime.dispatch import Dispatch, Waiting, work_request
 from stepwell.runtime.fold import Fold, forget_iterations, load_snapshot, new_snapshot
 from stepwell.runtime.lookups import Lookups
 from stepwell.runtime.requests import Poll, StartRequest
+from stepwell.runtime.surroundings import Surroundings
 from stepwell.store.port import BLOCK, Changes, SetAside, Turn
 
 
@@ -96,6 +97,7 @@ class OneTurn:
         self._now = now
         self._asks = asks
         self._folds: dict[int, Fold] = {}
+        self._around = Surroundings(turn, node.lookups, self._snapshot_of)
         self._events: dict[int, list[Pending]] = {}
         self._changes = new_changes()
         self._hand_outs: dict[int, HandOut] = {}
@@ -121,9 +123,11 @@ class OneTurn:
 
     @property
     def ended(self) -> list[ProcessContext]:
-        """Processes that ended in this turn."""
+        """Processes that ended in this turn, or answered their caller before their end."""
         return [
-            f.snapshot.process for f in self._folds.values() if f.ended and f.snapshot.process is not None
+            fold.snapshot.process
+            for fold in self._folds.values()
+            if (fold.ended or fold.responded) and fold.snapshot.process is not None
         ]
 
     def committed(self) -> None:
@@ -201,7 +205,8 @@ class OneTurn:
                     self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
-        for step, expired in clockwork.expired(self._turn, self._now):
+        over = clockwork.recovered(self._turn) + clockwork.expired(self._turn, self._now)
+        for step, expired in over:
             self._hand_outs[step.id] = step.hand_out
             self._add(step.process_id, Pending(expired))
 
@@ -223,16 +228,23 @@ class OneTurn:
             if snapshot is None:
                 missing.append(process_id)
             else:
-                self._folds[process_id] = Fold(self._turn, self._node.lookups, snapshot)
+                self._folds[process_id] = self._fold(snapshot)
         for process in self._turn.processes(missing) if missing else ():
             snapshot = load_snapshot(self._turn, self._node.lookups, process)
-            self._folds[process.id] = Fold(self._turn, self._node.lookups, snapshot)
+            self._folds[process.id] = self._fold(snapshot)
         for process_id, events in self._events.items():
             fold = self._folds.get(process_id)
             if fold is not None:
                 for pending in events:
                     if isinstance(pending.event, StepReported | DeliveryExpired):
                         fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
+
+    def _fold(self, snapshot: Snapshot) -> Fold:
+        return Fold(self._turn, self._node.lookups, self._around, snapshot)
+
+    def _snapshot_of(self, process_id: int) -> Snapshot | None:
+        fold = self._folds.get(process_id)
+        return None if fold is None else fold.snapshot
 
     def _fold_event(self, process_id: int, pending: Pending) -> None:
         fold = self._folds.get(process_id)
@@ -345,7 +357,7 @@ class OneTurn:
         if plan is None:
             plan = lookups.find(self._turn, request.namespace, request.name, request.version)
         definition = plan.definition
-        fold = Fold(self._turn, lookups, new_snapshot(plan))
+        fold = self._fold(new_snapshot(plan))
         event = ProcessStarted(
             process_id=lineage.process_id or self._turn.reserve(-(-plan.size // BLOCK)),
             namespace=definition.namespace,
@@ -405,6 +417,7 @@ class OneTurn:
                 dispatch.left_in_queue(step.queue)
         for due in changes.due:
             self._node.clockwork.note_due(due.at)
+        self._around.collect(changes)
         voided = self._turn.save(changes)
         assert not voided, f"a one-writer store refused tokens of {voided}"
 

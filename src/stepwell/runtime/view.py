@@ -134,8 +134,6 @@ def _documented(step: StepContext, plan: Plan, finished: list[StepExecution]) ->
         "input": decode(step.input),
         "output": decode(step.output),
         "executions": executions,
-        "executionList": executions,
-        "executionsList": executions,
     }
 
 

@@ -16,7 +16,7 @@ class ProcessView(Protocol):
         """The process context under its documented names (`id`, `input`, `state`, `correlationId` …)."""
 
     async def step(self, ref: str) -> dict[str, Any] | None:
-        """A step context under its documented names, executions under all three spellings; None: no such step.
+        """A step context under its documented names, its executions under `executions`; None: no such step.
 
         `__self` is the step that runs; a ref means the nearest iteration's step first, then outward."""
 

@@ -47,7 +47,7 @@ def _save_steps(tables: MemoryTables, changes: Changes) -> set[int]:
     for step in changes.inputs:
         old = table.rows.get(step.id)
         if old is not None:
-            table.put(step.id, change(old, input=step.input))
+            table.put(step.id, change(old, input=step.input, secrets=step.secrets))
     return missed
 
 
@@ -109,6 +109,7 @@ def _updated_step(old: StepContext, new: StepContext) -> StepContext:
         parent_id=old.parent_id,
         queue=old.queue,
         input=old.input,
+        secrets=old.secrets,
         hand_out=old.hand_out,
     )
 

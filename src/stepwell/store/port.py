@@ -47,7 +47,7 @@ class Changes(Record, kw_only=True):
     `offered` are disjoint lists, and all three write the engine's half (status, output, execution, timers …). Of the
     hand-out, `steps` touches nothing, `withdrawn` also clears `ready`, `claim` and `deadline`, `offered` also writes it
     whole. All three apply only where the row's token is the record's `hand_out.token`; `input` is written by
-    `new_steps`, `new_processes` and `inputs` only.
+    `new_steps`, `new_processes` and `inputs` only, a step's `secrets` with it.
     """
 
     new_processes: list[ProcessContext] = []

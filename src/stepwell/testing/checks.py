@@ -5,7 +5,7 @@ what workers and callers were told.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import Plan, StepPlan
@@ -89,7 +89,7 @@ class Checks:
             self._check_cache(lane, touched)
         self._check_answers(answers, before)
 
-    def broken(self, name: str, found: str) -> None:
+    def broken(self, name: str, found: str) -> NoReturn:
         raise Violation(f"{name}: {found}")
 
     def see(self, what: str) -> None:
@@ -611,7 +611,9 @@ class Checks:
     def _check_handed(self, ask: ExchangeAsk, work: WorkRequest) -> None:
         poll = ask.exchange.poll
         assert poll is not None
-        step = self.mirror.steps[work.step_id]
+        step = self.mirror.steps.get(work.step_id)
+        if step is None:
+            self.broken("nothing is handed out before it is durable", f"{work} has no row")
         process = self.mirror.processes[step.process_id]
         if not process.status.is_open:
             self.broken("an ended process hands out nothing", f"{_shown(step)} of a {process.status} process")

@@ -69,7 +69,7 @@ def run(seed: int, *, folder: Path | None = None) -> Outcome:
 
 
 class Simulation:
-    """Some runs are crowded: a wide loop, a slow disk, requests that come twice, so that one turn holds a lot at once."""
+    """One run. Some are crowded: a wide loop, a slow disk, doubled requests, so that one turn holds a lot at once."""
 
     def __init__(self, seed: int, folder: Path | None) -> None:
         random = Random(f"setting {seed}")

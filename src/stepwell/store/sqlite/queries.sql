@@ -52,8 +52,8 @@ select id, namespace, name, version, definition, type, trigger, status, priority
 insert into step (id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule,
                   updated, execution, scheduled, container_runs, retries, phase, timers, children,
                   ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
-                  warning, input, output)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  warning, input, output, secrets)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_step
 update step set status = ?, parent_execution = ?, priority = ?, policy = ?, lease_ms = ?, schedule = ?, updated = ?,
@@ -76,27 +76,27 @@ update step set status = ?, parent_execution = ?, priority = ?, policy = ?, leas
  where id = ? and token = ?
 
 -- name: replace_input
-update step set input = ? where id = ?
+update step set input = ?, secrets = ? where id = ?
 
 -- name: steps
 select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
        execution, scheduled, container_runs, retries, phase, timers, children,
        ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
-       warning, input, output
+       warning, input, output, secrets
   from step where id in carray(?) order by id
 
 -- name: step_range
 select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
        execution, scheduled, container_runs, retries, phase, timers, children,
        ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
-       warning, input, output
+       warning, input, output, secrets
   from step where id between ? and ? order by id limit ?
 
 -- name: open_step_range
 select id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule, updated,
        execution, scheduled, container_runs, retries, phase, timers, children,
        ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker,
-       warning, input, output
+       warning, input, output, secrets
   from step where id between ? and ? and status in ('PENDING', 'SCHEDULED', 'RUNNING', 'PAUSED') order by id limit ?
 
 -- name: hand_outs

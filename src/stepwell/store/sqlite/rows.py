@@ -214,6 +214,7 @@ def step_row(s: StepContext, limit: int, spill: Spill) -> Row:
         s.warning,
         s.input if len(s.input) <= limit else spill(s.process_id, s.input),
         s.output if len(s.output) <= limit else spill(s.process_id, s.output),
+        s.secrets or None,
     )
 
 
@@ -303,6 +304,15 @@ def step_of(row: Row, fetch: Fetch) -> StepContext:
         warning=row[30],
         input=fetch(row[1], input) if type(input) is str else input,
         output=fetch(row[1], output) if type(output) is str else output,
+        secrets=row[33] or b"",
+    )
+
+
+def input_row(s: StepContext, limit: int, spill: Spill) -> Row:
+    return (
+        s.input if len(s.input) <= limit else spill(s.process_id, s.input),
+        s.secrets or None,
+        s.id,
     )
 
 

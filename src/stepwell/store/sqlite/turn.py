@@ -32,6 +32,7 @@ from stepwell.store.sqlite.rows import (
     execution_row,
     hash_of,
     ids_of,
+    input_row,
     offer_row,
     process_of,
     process_row,
@@ -129,11 +130,7 @@ class SqliteTurn(Catalog):
             self._each("insert_step", [step_row(s, limit, spill) for s in changes.new_steps])
         missed = self._save_steps(changes)
         if changes.inputs:
-            rows = [
-                (s.input if len(s.input) <= limit else spill(s.process_id, s.input), s.id)
-                for s in changes.inputs
-            ]
-            self._each("replace_input", rows)
+            self._each("replace_input", [input_row(s, limit, spill) for s in changes.inputs])
         if changes.executions:
             self._each("insert_execution", [execution_row(e, limit, spill) for e in changes.executions])
         if changes.blocks:

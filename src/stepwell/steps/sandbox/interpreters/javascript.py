@@ -27,7 +27,7 @@ def run(question: Question) -> Answer:
     try:
         said = _play(context, harness, question)
     except quickjs.JSException as error:
-        said = _stopped(str(error).strip().split("\n")[0])
+        said = _stopped(str(error).strip().split("\n")[0], question)
     return said._replace(logs=_logs(context, harness))
 
 
@@ -44,7 +44,7 @@ def _play(context: Any, harness: Call, question: Question) -> Answer:
     if outcome == "need":
         return Answer(need=_plain(json.loads(text)))
     if outcome == "error":
-        return _stopped(_plain(json.loads(text)))
+        return _stopped(_plain(json.loads(text)), question)
     return with_result(_LONE_SURROGATE.sub(r"\1\\ufffd", text).encode(), question)
 
 
@@ -57,13 +57,13 @@ def _logs(context: Any, harness: Call) -> tuple[str, ...]:
         return ()
 
 
-def _stopped(message: str) -> Answer:
+def _stopped(message: str, question: Question) -> Answer:
     if message.startswith("InternalError: interrupted"):
         return Answer(limit="time_ms")
     if message.startswith("InternalError: out of memory"):
         return Answer(limit="memory")
     if message == "null":  # what is thrown when there is no room left for an error
-        return Answer(error="the script threw null; so does the interpreter when memory runs out")
+        return Answer(error=f"the script threw null, or used more than {question.memory} bytes of memory")
     return Answer(error=message[:2000])
 
 

@@ -48,6 +48,7 @@ create index process_parent on process (parent_id) where parent_id is not null;
 
 -- A step's row is its queue entry too: it may be claimed while `ready`, its rank, is not null. No further index is
 -- needed: the steps of a process are ranges of ids (its first run, and its rows of `block`).
+-- `secrets` says where the input holds masks for secrets; no secret's value is ever in a table.
 -- Rows stand in the order of their arrival (`seq`), not of `id`: ids come in blocks for each process, so by id every
 -- running process would have a page of its own to write in every commit (3.6 KB of log per step against 1.7).
 create table step (
@@ -84,7 +85,8 @@ create table step (
   worker           text    not null,
   warning          text    not null,
   input            any     not null,
-  output           any     not null
+  output           any     not null,
+  secrets          blob
 ) strict;
 
 create index step_ready on step (queue, ready, id) where ready is not null;
