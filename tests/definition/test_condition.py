@@ -70,6 +70,7 @@ LETS = [
     ('like "*.pdf"', [".pdf", "x.pdf"], ["x.pdf.exe"]),
     ('like "a*b*c"', ["abc", "a-b-c", "abbcc"], ["acb", "ab", "ac"]),
     ('like "ab*ba"', ["abba", "ab-ba"], ["aba"]),
+    ('like "a*b*b"', ["abb", "a-b-b"], ["ab"]),
     ('like "*aa*aa*"', ["aaaa", "xaaxaax"], ["aaa"]),
     ('like "*"', ["", "x\ny"], [None, 5]),
     ('like "1\\*2"', ["1*2"], ["1x2"]),

@@ -14,6 +14,7 @@ from stepwell.definition.compile import build_plan
 from stepwell.engine.decide import decide
 from stepwell.engine.effects import (
     Decision,
+    EntryByName,
     Ids,
     Key,
     OpenSteps,
@@ -38,6 +39,7 @@ from stepwell.engine.hooks import StartBody
 from stepwell.model.codec import change, decode, decode_as, encode
 from stepwell.model.definition import ProcessDefinition, ProcessType, StepType
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import Entry
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import Block, ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.step import Children, StepContext, StepExecution, StepStatus
@@ -62,6 +64,7 @@ class World:
         self.policies: list[ErrorPolicy] = []
         for policy in policies:
             self.add_policy(policy)
+        self.entries: list[Entry] = []
         self.cold = cold
         self.now = START
         self.process: ProcessContext | None = None
@@ -117,6 +120,10 @@ class World:
                 snapshot.policies[key] = named[-1] if named else None
             case PolicyById(id):
                 snapshot.policies[key] = next((p for p in self.policies if p.id == id), None)
+            case EntryByName(kind, namespace, name):
+                wanted = (kind, namespace, name)
+                known = {(entry.kind, entry.namespace, entry.name): entry for entry in self.entries}
+                snapshot.entries[key] = known.get(wanted)
             case OpenSteps(limit):
                 found = [id for id in sorted(self.rows) if self.rows[id].status.is_open][:limit]
                 snapshot.steps.update((id, self.rows[id]) for id in found)

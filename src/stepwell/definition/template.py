@@ -51,6 +51,11 @@ class Reference(Record, frozen=True):
             return SecretRoot.SECRET_STATE
         return _SECRET_ROOTS.get(self.root)
 
+    @property
+    def secret_path(self) -> tuple[str | int, ...]:
+        """The secret's name, or the key of the secret state and what stands below it."""
+        return self.path[1:] if self.root == "context" else self.path
+
 
 class Text(Record, frozen=True):
     """A JSON string with holes in it."""
@@ -260,10 +265,8 @@ def _scan_text(text: str, at: str) -> Iterator[Reference | Problem]:
 
 
 def _place(reference: Reference, path: tuple[str | int, ...], at: int | None) -> SecretPlace:
-    root, names = reference.secret, reference.path
+    root, names = reference.secret, reference.secret_path
     assert root is not None
-    if reference.root == "context":
-        names = names[1:]
     return SecretPlace(path, at, root, str(names[0]), names[1:])
 
 

@@ -9,7 +9,7 @@ from stepwell.engine.draft import Draft
 from stepwell.model.codec import Json, decode, raw
 from stepwell.model.entry import EntryKind
 from stepwell.model.process import ProcessContext
-from stepwell.model.secret import SecretRoot, decode_places, encode_places
+from stepwell.model.secret import SecretRoot, decode_places, encode_places, masked
 from stepwell.model.step import StepContext, StepPath, parse_path
 
 _INDEX = re.compile(r"[0-9]{1,9}")
@@ -22,7 +22,19 @@ def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str
     if not draft.snapshot.complete or len(path) > 1:
         draft.want(_step_ids(draft, template, path))
     text, missing = template.render(lambda reference: look_up(draft, reference, path))
+    if template.secret_paths:
+        missing += _missing_keys(draft, template)
     return text, f"nothing found for {', '.join(missing)}" if missing else ""
+
+
+def _missing_keys(draft: Draft, template: Template) -> tuple[str, ...]:
+    """References to keys that the secret state does not have now. It may have them when the step is handed out."""
+    known = masked(draft.process.secret_state)
+    return tuple(
+        reference.text
+        for reference in template.references
+        if reference.secret is SecretRoot.SECRET_STATE and str(reference.secret_path[0]) not in known
+    )
 
 
 def secret_places(draft: Draft, template: Template, path: StepPath) -> Json:
@@ -135,8 +147,8 @@ def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
     if rest[0] in ("output", "input"):
         if len(rest) == 1:
             return raw(step.output if rest[0] == "output" else step.input)
-        return _walk(draft.decoded(step, str(rest[0])), rest[1:])
-    return _walk(_documented(draft, step), rest)
+        return walk(draft.decoded(step, str(rest[0])), rest[1:])
+    return walk(_documented(draft, step), rest)
 
 
 def _seen(draft: Draft, ref: str, path: StepPath) -> StepContext | None:
@@ -181,7 +193,7 @@ def _of_process(process: ProcessContext, names: tuple[str | int, ...]) -> Any:
     if names and names[0] in ("input", "state", "output"):
         text = {"input": process.input, "state": process.state, "output": process.output}[str(names[0])]
         return _member(text, names[1:])
-    return _walk(
+    return walk(
         {
             "id": process.id,
             "processId": process.id,
@@ -213,14 +225,14 @@ def _of_iteration(draft: Draft, names: tuple[str | int, ...], path: StepPath) ->
         return MISSING
     foreach = draft.step(draft.id_at((loops[-1], *path[1:-1])))
     item = draft.items_of(foreach)[index]
-    return item if len(names) == 1 else _walk(decode(bytes(item)), names[1:])
+    return item if len(names) == 1 else walk(decode(bytes(item)), names[1:])
 
 
 def _member(text: Json, names: tuple[str | int, ...]) -> Any:
-    return raw(text) if not names else _walk(decode(text), names)
+    return raw(text) if not names else walk(decode(text), names)
 
 
-def _walk(value: Any, names: tuple[str | int, ...]) -> Any:
+def walk(value: Any, names: tuple[str | int, ...]) -> Any:
     """Follow member names and indexes; a number may also name a member of an object, a numeric text an index."""
     for name in names:
         if isinstance(value, dict):

@@ -142,6 +142,9 @@ def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepCo
 
 def schedule(draft: Draft, plan: StepPlan, step: StepContext, delay_ms: int = 0) -> StepContext:
     """Offer a new execution to the workers of its queue, now or after a delay, with the clocks its policy sets."""
+    lacking = lacking_secret(draft, step) if step.secrets else None
+    if lacking is not None:
+        return close(draft, step, StepStatus.FAILED, error_output(f"there is no secret {lacking!r}"))
     policy = draft.policy_named(plan.policy) if plan.policy else None
     due = draft.now + delay_ms
     step = change(

@@ -22,7 +22,7 @@ from stepwell.engine.effects import (
     StepsById,
     Write,
 )
-from stepwell.engine.events import AnyEvent
+from stepwell.engine.events import AnyEvent, TimerFired
 from stepwell.engine.process import CLOSING
 from stepwell.model.codec import change
 from stepwell.model.due import Due, DueKind
@@ -213,6 +213,11 @@ class Fold:
         ref = str(step.path[0])
         queue = self._lookups.queue_of(self._turn, self.snapshot.plan, ref, step.phase)
         return step if queue == step.queue else change(step, queue=queue)
+
+    def has_moved(self, timer: TimerFired) -> bool:
+        """Has an earlier event of this turn dropped or moved the row that this timer stands for?"""
+        process = self.snapshot.process
+        return process is not None and (process.id, timer.step_id, timer.kind) in self.due
 
     def set_aside(self, event_text: bytes, error: str, now: int, changes: Changes) -> None:
         """Keep an event that made the engine raise beside its process, and mark the process."""

@@ -49,6 +49,8 @@ class Runtime:
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans: dict[int, Plan] = {}
         self._enders: dict[int, list[asyncio.Future[ProcessContext | None]]] = {}
+        self._callers: set[asyncio.Future[ProcessContext | None]] = set()
+        """Of those who wait for an end, the ones whom a response satisfies too."""
         self._closed = False
 
     async def start_up(self) -> None:
@@ -101,8 +103,9 @@ class Runtime:
         await self._ask(lambda answer: EventAsk(answer, process_id, event, actor))
 
     async def run(self, request: StartRequest, wait_ms: int) -> ProcessContext:
-        """Start a process and wait for its end, at most so long; then as it is. Raises NotFound."""
+        """Start a process and wait for its end or its response, at most so long; then as it is. Raises NotFound."""
         end: asyncio.Future[ProcessContext | None] = self._loop.create_future()
+        self._callers.add(end)
 
         def listen(answer: Callable[[Any], None]) -> Callable[[Any], None]:
             def answered(value: Any) -> None:
@@ -113,8 +116,11 @@ class Runtime:
 
             return answered
 
-        process: ProcessContext = await self._ask(lambda answer: StartAsk(listen(answer), request))
-        return await self._end_of(process, end, wait_ms)
+        try:
+            process: ProcessContext = await self._ask(lambda answer: StartAsk(listen(answer), request))
+            return await self._end_of(process, end, wait_ms)
+        finally:
+            self._callers.discard(end)
 
     async def ended(self, process_id: int, timeout_ms: int) -> ProcessContext:
         """Wait until the process is not RUNNING, or until the time is over: the process as it is then. NotFound."""
@@ -132,7 +138,7 @@ class Runtime:
         self, process: ProcessContext, end: "asyncio.Future[ProcessContext | None]", wait_ms: int
     ) -> ProcessContext:
         try:
-            if not process.status.is_open:
+            if not process.status.is_open or (process.response and end in self._callers):
                 return process
             return await asyncio.wait_for(end, wait_ms / 1000) or process
         except TimeoutError:
@@ -150,6 +156,12 @@ class Runtime:
     def _tell_end(self, process_id: int, process: ProcessContext | None) -> None:
         for end in self._enders.pop(process_id, ()):
             if not end.done():
+                end.set_result(process)
+
+    def _tell_response(self, process: ProcessContext) -> None:
+        """A SEND_RESPONSE step has spoken: who called it is answered, who waits for the end goes on waiting."""
+        for end in self._enders.get(process.id, ()):
+            if end in self._callers and not end.done():
                 end.set_result(process)
 
     async def _process(self, process_id: int) -> ProcessContext:
@@ -221,7 +233,10 @@ class Runtime:
         for ask, value in answers:
             ask.answer(answer_of(ask, value))
         for process in ended:
-            self._tell_end(process.id, process)
+            if process.status.is_open:
+                self._tell_response(process)
+            else:
+                self._tell_end(process.id, process)
 
 
 def _event_of(operation: Operation, reason: str) -> AnyEvent:

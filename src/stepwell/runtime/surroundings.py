@@ -59,8 +59,8 @@ class Surroundings:
             known = None if snapshot is None else snapshot.steps.get(id)
             return known if known is not None else next(iter(self._turn.steps([id])), None)
 
-        plan = self._lookups.by_id(self._turn, process.definition_id) if refs else None
-        steps = {ref: plan and _step_at(plan, process.id, ref, find) for ref in refs}
+        plan = self._lookups.by_id(self._turn, process.definition_id)
+        steps = {ref: _step_at(plan, process.id, ref, find) for ref in refs}
         return KnownProcess(
             id=process.id,
             namespace=process.namespace,

@@ -251,6 +251,8 @@ class OneTurn:
         if fold is None:
             self._hear(pending, NotFound(f"no process {process_id}"))
             return
+        if isinstance(pending.event, TimerFired) and fold.has_moved(pending.event):
+            return
         try:
             reply = fold.take(pending.event, self._now)
         except Exception as error:
@@ -435,6 +437,8 @@ class OneTurn:
             going_on = fold.due.get((process.id, 0, DueKind.GO_ON))
             if going_on is not None and going_on.body == CLOSING:
                 self._node.dispatch.closing.add(process.id)
+        elif process is not None:
+            self._node.dispatch.closing.discard(process.id)
 
     def _hand_out(self) -> None:
         dispatch = self._node.dispatch

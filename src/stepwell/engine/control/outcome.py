@@ -1,7 +1,7 @@
 """How a container ends because of its children."""
 
 from stepwell.engine.draft import Draft
-from stepwell.engine.steps import close, explanation, fails_parent
+from stepwell.engine.steps import close, error_output, explanation, fails_parent
 from stepwell.model.codec import change, encode
 from stepwell.model.step import Children, StepContext, StepStatus
 
@@ -20,3 +20,8 @@ def count_failed(draft: Draft, step: StepContext, child: StepContext, counters: 
     if not counters.failed:
         step = change(step, output=encode(explanation(draft, child)))
     return change(step, children=change(counters, failed=counters.failed + 1))
+
+
+def refuse(draft: Draft, step: StepContext, message: str) -> StepContext:
+    """FAILED at once: its input asks for what cannot be."""
+    return close(draft, step, StepStatus.FAILED, error_output(message))

@@ -31,7 +31,7 @@ def die_with(parent: int) -> None:
 def be_modest() -> None:
     """Scripts use what the server leaves over; files they cannot write would belong to nobody else."""
     os.umask(0o077)
-    os.nice(10)
+    os.nice(_NICE)
 
 
 def leave_the_machine() -> tuple[str, ...]:
