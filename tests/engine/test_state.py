@@ -45,8 +45,8 @@ def test_put_and_remove(outputs, state):
         ({"__statePut": None}, "__statePut must be an object"),
         ({"__stateRemove": "k"}, "__stateRemove must be a list of keys"),
         ({"__stateRemove": [1]}, "__stateRemove must be a list of keys"),
-        ({"__secretStatePut": {"k": 1}}, "secretState comes with a later version"),
-        ({"__secretStateRemove": ["k"]}, "secretState comes with a later version"),
+        ({"__secretStatePut": {"k": 1}}, "in the output of a step that does work"),
+        ({"__secretStateRemove": ["k"]}, "in the output of a step that does work"),
     ],
 )
 @pytest.mark.parametrize("move", [done, running])

@@ -81,17 +81,31 @@ def run_sequence(
     if draft.may_have_children(parent):
         ahead = refs[position : position + MAX_TRANSITIONS]
         draft.want(draft.id_at((ref, *indices)) for ref in ahead)
+    elif position < len(refs) and draft.plan.steps[refs[position]].repeats:
+        # Each may have a record from an earlier pass.
+        first = islice(_until_waiting(draft, refs, position, indices), MAX_TRANSITIONS)
+        draft.want(draft.id_at(path) for path in first)
     look_ahead(draft, _until_waiting(draft, refs, position, indices))
-    for at in range(position, len(refs)):
+    at = position
+    while at < len(refs):
         if draft.exhausted:
             draft.set_due(DueKind.GO_ON, draft.now, step_id=parent.id if parent else 0, body=encode(at))
             return Sequel.WAITING, None
         child = open_child(draft, refs[at], indices, parent)
         if child.status.is_open or not draft.process.status.is_open:
             return Sequel.WAITING, None
-        if fails_parent(draft.plan.steps[refs[at]], child):
+        plan = draft.plan.steps[refs[at]]
+        if fails_parent(plan, child):
             return Sequel.STOPPED, child
+        at = following(plan, child)
     return Sequel.DONE, None
+
+
+def following(plan: StepPlan, child: StepContext) -> int:
+    """Where a sequence goes on behind a child that closed: with the next, unless a gateway has chosen another."""
+    if plan.type is StepType.FLOW_GATEWAY and child.children is not None:
+        return child.children.next
+    return plan.position + 1
 
 
 def look_ahead(draft: Draft, paths: Iterable[StepPath]) -> None:

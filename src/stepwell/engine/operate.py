@@ -19,6 +19,7 @@ from stepwell.engine.events import (
     TerminateRequested,
     UnpauseRequested,
 )
+from stepwell.engine.graph import downstream
 from stepwell.engine.process import end_early, run_top, settle, start_clock
 from stepwell.engine.state import StateChange, apply, apply_sealed
 from stepwell.engine.steps import begin_anew, close, drop_timer, fails_parent, hold, let_go, offer, reopen
@@ -93,7 +94,7 @@ def rerun_from_requested(draft: Draft, event: RerunFromRequested) -> Reply:
     """In place: that step and what follows it begin anew, its siblings in loops and branches stay as they are."""
     if draft.process.status.is_open:
         return _conflict(draft, "end it before a step is run again")
-    step = _step_at(draft, event.ref)
+    step = step_at(draft, event.ref)
     if step is None or step.status.is_open:
         return Refusal("NOT_FOUND", f"no step {event.ref} that has run")
     draft.want_around(step.path)
@@ -135,6 +136,10 @@ def _mark_later_siblings(draft: Draft, step: StepContext) -> None:
 
 def _following(draft: Draft, plan: StepPlan, path: StepPath) -> list[StepPath]:
     if plan.parent is None:
+        if draft.plan.edges:
+            paths: list[StepPath] = [(ref,) for ref in downstream(draft, plan.ref)]
+            draft.want(draft.id_at(each) for each in paths)
+            return paths
         refs = draft.plan.top
     else:
         container = draft.plan.steps[plan.parent]
@@ -195,7 +200,7 @@ def state_edited(draft: Draft, event: StateEdited) -> Reply:
 
 def step_ordered(draft: Draft, event: StepOrdered) -> Reply:
     """Complete, fail or hurry one open step. A worker that holds it hears at its report that it came too late."""
-    step = _step_at(draft, event.ref) if draft.process.status.is_open else None
+    step = step_at(draft, event.ref) if draft.process.status.is_open else None
     if step is None or not step.status.is_open:
         return Refusal("CONFLICT", f"there is no open step {event.ref}")
     if draft.plan_of(step).children:
@@ -222,7 +227,8 @@ def _retry_now(draft: Draft, step: StepContext) -> Reply:
     return None
 
 
-def _step_at(draft: Draft, ref: str) -> StepContext | None:
+def step_at(draft: Draft, ref: str) -> StepContext | None:
+    """The step that a ref with all its indexes names, if it has a record."""
     try:
         path = parse_path(ref)
     except ValueError:

@@ -1,7 +1,8 @@
 """The process itself: its top-level sequence, its end, its output. Spec 0.4."""
 
-from stepwell.engine.climb import Sequel, climb, last_output, run_sequence
+from stepwell.engine.climb import Sequel, climb, following, last_output, run_sequence
 from stepwell.engine.draft import Draft
+from stepwell.engine.graph import after, run_graph
 from stepwell.engine.hooks import on_end, tell_parent
 from stepwell.engine.inputs import resolve
 from stepwell.engine.steps import cancel, explanation, fails_parent
@@ -25,6 +26,9 @@ def start_clock(draft: Draft) -> None:
 
 def run_top(draft: Draft, position: int) -> None:
     """Open top-level steps from a position on; end the process when none is left or one failed."""
+    if draft.plan.edges:
+        _end_as(draft, run_graph(draft))
+        return
     sequel, failed = run_sequence(draft, draft.plan.top, position, (), None)
     if sequel is Sequel.STOPPED:
         assert failed is not None
@@ -39,10 +43,20 @@ def settle(draft: Draft, step: StepContext) -> None:
     if top is None:
         return
     plan = draft.plan_of(top)
-    if fails_parent(plan, top):
+    if draft.plan.edges:
+        _end_as(draft, after(draft, top))
+    elif fails_parent(plan, top):
         fail(draft, top)
     else:
-        run_top(draft, plan.position + 1)
+        run_top(draft, following(plan, top))
+
+
+def _end_as(draft: Draft, sequel: Sequel) -> None:
+    """What a graph has come to. One that failed has said why in the output already."""
+    if sequel is Sequel.STOPPED:
+        end(draft, ProcessStatus.FAILED, with_defaults(draft, draft.process.output))
+    elif sequel is Sequel.DONE:
+        complete(draft)
 
 
 def complete(draft: Draft) -> None:

@@ -27,6 +27,7 @@ from stepwell.engine.steps import (
     pass_of,
     trouble,
 )
+from stepwell.engine.updates import take_update
 from stepwell.model.codec import EMPTY, Json, change, decode, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -184,6 +185,8 @@ def timer_fired(draft: Draft, event: TimerFired) -> Reply:
         _process_timeout(draft)
     elif event.kind is DueKind.ORDER:
         _obey(draft, event)
+    elif event.kind is DueKind.UPDATE:
+        take_update(draft, event.body)
     elif event.kind is DueKind.NEWS:
         _told(draft, event)
     elif event.kind is DueKind.GO_ON:

@@ -303,6 +303,16 @@ def skip(draft: Draft, plan: StepPlan, path: StepPath, parent: StepContext | Non
     return draft.put(step, Write.NEW)
 
 
+def skip_anew(draft: Draft, before: StepContext, parent: StepContext | None) -> StepContext:
+    """A step that has run in an earlier pass and will not run in this one: a further execution, SKIPPED."""
+    step = change(
+        next_execution(draft, before, draft.now),
+        status=StepStatus.SKIPPED,
+        parent_execution_id=1 if parent is None else parent.execution,
+    )
+    return draft.put(step, Write.WITHDRAW)
+
+
 def error_output(message: str) -> Json:
     return encode({"error": message})
 

@@ -21,6 +21,8 @@ class DueKind(IntEnum):
     """To the step of a parent: its child ended, as the body says. To a waiting step: somebody feeds it."""
     ORDER = 256
     """To a process, from another one of its family: terminate, resume."""
+    UPDATE = 512
+    """To a process, from an UPDATE_STEP of another one, whose step id it carries: one of its steps is done, failed, fed."""
     START_PROCESS = 32
     """Start the process that has this id; the request is in the body."""
 

@@ -50,4 +50,4 @@ def decode_places(text: Json) -> tuple[SecretPlace, ...]:
 
 def masked(secret_state: Json) -> dict[str, str]:
     """A process's secret state for people: its keys."""
-    return {key: MASK for key in members(secret_state or EMPTY)}
+    return dict.fromkeys(members(secret_state or EMPTY), MASK)

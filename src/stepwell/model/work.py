@@ -1,7 +1,7 @@
 """What passes between the server and its workers. Spec section 8; the bytes are in `server/wire.py`."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stepwell.model.codec import EMPTY, Json, Record
 
@@ -41,6 +41,8 @@ class WorkRequest(Record, frozen=True, kw_only=True, gc=False):
     priority: int
     deadline: int
     """When the lease ends, epoch ms."""
+    secrets: tuple[Any, ...] = ()
+    """The values of secrets that were filled into this input, so that the server's own runner can mask them."""
 
 
 class WorkResult(Record, frozen=True, kw_only=True, gc=False):

@@ -8,6 +8,9 @@ from stepwell.store.port import Turn
 
 DUE_AT_ONCE = 500
 CLAIMS_AT_ONCE = 100
+ENTRIES_AT_ONCE = 200
+SWEEP_MS = 600_000
+"""How long expired entries may stand before they are looked for again; they count as absent all the while."""
 NEVER = 1 << 62
 ALL_CLAIMS = 100_000
 OWN_HANDS = "stepwell:"
@@ -26,6 +29,7 @@ class Clockwork:
         self._recovered = False
         self.caught_up = False
         """Every row that was due when the lane began, or lost its memory, has been looked at."""
+        self._next_sweep = 0
         self._alive: dict[tuple[str, str], int] = {}
 
     def next_at(self) -> int:
@@ -69,6 +73,12 @@ class Clockwork:
                 events += [(step, self._expiry(step)) for step in held]
                 turn.drop_claims([claim.id])
         return events
+
+    def sweep(self, turn: Turn, now: int) -> None:
+        """Delete some of the entries that are over. Nothing waits for it, so no turn is made for its sake."""
+        if now >= self._next_sweep:
+            dropped = turn.drop_expired_entries(now, ENTRIES_AT_ONCE)
+            self._next_sweep = now + (SWEEP_MS if dropped < ENTRIES_AT_ONCE else 1)
 
     def expired(self, turn: Turn, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
         """Leases that have ended. A worker that shows signs of life keeps a step that has no clock of its own."""

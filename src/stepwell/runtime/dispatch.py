@@ -12,6 +12,7 @@ from stepwell.model.codec import change
 from stepwell.model.step import StepContext
 from stepwell.model.work import Claim, QueueName, WorkRequest
 from stepwell.runtime.asks import ExchangeAsk
+from stepwell.runtime.secrets import Filled
 from stepwell.store.port import Turn
 
 
@@ -240,8 +241,8 @@ class Dispatch:
             waiting.rollback()
 
 
-def work_request(step: StepContext, queue: QueueName, optional: bool) -> WorkRequest:
-    """What a worker is told of a step it got."""
+def work_request(step: StepContext, queue: QueueName, optional: bool, filled: Filled) -> WorkRequest:
+    """What a worker is told of a step it got, its input filled with secrets."""
     hand_out = step.hand_out
     return WorkRequest(
         process_id=step.process_id,
@@ -253,11 +254,12 @@ def work_request(step: StepContext, queue: QueueName, optional: bool) -> WorkReq
         namespace=queue.namespace,
         type=queue.type,
         ref=step.ref,
-        input=step.input,
+        input=filled.input,
         optional=optional,
         polled=hand_out.polled,
         scheduled=step.scheduled,
         updated=step.updated,
         priority=step.priority,
         deadline=hand_out.deadline,
+        secrets=filled.used,
     )

@@ -18,6 +18,7 @@ from stepwell.runtime.clock import Clock
 from stepwell.runtime.dispatch import Waiting
 from stepwell.runtime.requests import Exchanged
 from stepwell.runtime.turn import Node, OneTurn, RuntimeSettings
+from stepwell.runtime.vault import Vault
 from stepwell.store.port import Store
 
 MOST_AT_ONCE = 1_000
@@ -33,10 +34,12 @@ Answer = tuple[Ask, Any]
 class Lane:
     """Turns over one store, one after the other. `run_turn` is what the simulation calls, without any thread."""
 
-    def __init__(self, store: Store, clock: Clock, settings: RuntimeSettings) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: RuntimeSettings, vault: Vault | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
-        self.node = Node(settings)
+        self.node = Node(settings, vault)
 
     def next_at(self) -> int:
         """When a turn is due even if nobody asks, epoch ms."""

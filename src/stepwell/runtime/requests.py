@@ -18,6 +18,8 @@ class StartRequest(Record, frozen=True, kw_only=True):
     priority: int = 0
     trigger: TriggerType = TriggerType.API
     created_by: str = ""
+    idempotency_key: str | None = None
+    """The same key with the same request answers the process that it has started first."""
 
 
 class Poll(Record, frozen=True, kw_only=True):

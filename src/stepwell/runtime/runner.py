@@ -6,11 +6,13 @@ as it is there. A step that was running when the server died is offered again at
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Mapping
 
-from stepwell.model.codec import Json, encode
+from stepwell.model.codec import Json, change, encode
 from stepwell.model.errors import Busy
 from stepwell.model.work import QueueName, WorkRequest, WorkResult, WorkStatus
+from stepwell.runtime.masking import Masker
 from stepwell.runtime.requests import Exchange, Poll
 from stepwell.runtime.runtime import Runtime
 from stepwell.runtime.view import RowView
@@ -83,7 +85,10 @@ class LocalRunner:
         self._room.set()
 
     async def _do(self, request: WorkRequest) -> None:
-        result = _result_of(request, await self._outcome(request))
+        masker = Masker(request.secrets) if request.secrets else None
+        result = _result_of(request, await self._outcome(request, masker))
+        if masker is not None:
+            result = change(result, output=masker.json(result.output))
         while True:
             try:
                 await self._runtime.exchange(Exchange(results=(result,)))
@@ -91,7 +96,7 @@ class LocalRunner:
             except Busy:
                 await asyncio.sleep(PAUSE_S)
 
-    async def _outcome(self, request: WorkRequest) -> Outcome:
+    async def _outcome(self, request: WorkRequest, masker: Masker | None) -> Outcome:
         step = self._steps[QueueName(request.namespace, request.type, request.name)]
         view = RowView(self._runtime, request.process_id, request.step_id)
         call = StepCall(request=request, view=view, now_ms=self._runtime.clock.now())
@@ -100,7 +105,8 @@ class LocalRunner:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            log.exception("a built-in step raised")
+            told = traceback.format_exc()
+            log.error("a built-in step raised\n%s", masker.text(told) if masker else told)
             return Failed(encode({"error": f"{type(error).__name__}: {error}"}))
 
 

@@ -25,6 +25,7 @@ from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
 from stepwell.runtime.turn import RuntimeSettings as RuntimeSettings
+from stepwell.runtime.vault import Vault
 from stepwell.store.port import Reads, Store, Turn
 
 T = TypeVar("T")
@@ -40,11 +41,13 @@ class Runtime:
         clock: Clock | None = None,
         node: str = "node",
         settings: RuntimeSettings | None = None,
+        vault: Vault | None = None,
     ) -> None:
         self.store = store
         self.clock = clock or WallClock()
         self.node = node
-        self._lane = Lane(store, self.clock, settings or RuntimeSettings())
+        self.vault = vault or Vault()
+        self._lane = Lane(store, self.clock, settings or RuntimeSettings(), self.vault)
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans: dict[int, Plan] = {}

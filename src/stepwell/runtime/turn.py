@@ -12,24 +12,35 @@ from typing import Any
 
 from stepwell.definition.plan import Plan
 from stepwell.engine.effects import Refusal, Reply, Snapshot, Write
-from stepwell.engine.events import AnyEvent, DeliveryExpired, ProcessStarted, StepReported, TimerFired
+from stepwell.engine.events import (
+    AnyEvent,
+    DeliveryExpired,
+    ProcessStarted,
+    StepOrdered,
+    StepReported,
+    TimerFired,
+)
 from stepwell.engine.hooks import ChildEnded, StartBody
 from stepwell.engine.process import CLOSING
 from stepwell.model.audit import Audit
-from stepwell.model.codec import Json, Record, decode_as, encode, members, raw
+from stepwell.model.codec import Json, Record, change, decode_as, encode, members, raw
 from stepwell.model.due import Due, DueKind
-from stepwell.model.errors import Conflict, NotFound, StepwellError
+from stepwell.model.entry import Entry, EntryKind
+from stepwell.model.errors import Conflict, Invalid, NotFound, StepwellError
 from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
-from stepwell.model.step import HandOut
-from stepwell.model.work import Acceptance
+from stepwell.model.step import HandOut, Phase, StepContext
+from stepwell.model.work import Acceptance, WorkResult, WorkStatus
 from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
 from stepwell.runtime.cache import SnapshotCache
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch, Waiting, work_request
 from stepwell.runtime.fold import Fold, forget_iterations, load_snapshot, new_snapshot
+from stepwell.runtime.idempotency import entry_name, first_start, remembered
 from stepwell.runtime.lookups import Lookups
 from stepwell.runtime.requests import Poll, StartRequest
+from stepwell.runtime.secrets import BadSecretState, Filled, fill, split_off
 from stepwell.runtime.surroundings import Surroundings
+from stepwell.runtime.vault import Vault
 from stepwell.store.port import BLOCK, Changes, SetAside, Turn
 
 
@@ -67,8 +78,11 @@ class Lineage(Record, frozen=True):
 class Node:
     """What a lane keeps in memory between its turns."""
 
-    def __init__(self, settings: RuntimeSettings) -> None:
+    def __init__(self, settings: RuntimeSettings, vault: Vault | None = None) -> None:
         self.settings = settings
+        self.vault = vault or Vault()
+        self.withheld: list[StepReported] = []
+        """What the next turn is to hear of steps that were claimed and could not be handed out."""
         self.cache = SnapshotCache(settings.cache_bytes)
         self.lookups = Lookups()
         self.dispatch = Dispatch(settings.lease_ms)
@@ -86,6 +100,7 @@ class Node:
         self.lookups.forget()
         self.dispatch.forget()
         self.clockwork.look_again()
+        self.withheld.clear()
 
 
 class OneTurn:
@@ -102,12 +117,15 @@ class OneTurn:
         self._changes = new_changes()
         self._hand_outs: dict[int, HandOut] = {}
         self._done_claims: list[int] = []
+        self._keys: dict[tuple[str, str], Entry] = {}
+        """Idempotency keys that this turn has seen first."""
         self.answers: list[tuple[Ask, Any]] = []
         """Everything but held polls: (ask, value or exception), to be given after the commit."""
 
     def run(self) -> None:
         polls = self._take_reports()
         self._take_operations()
+        self._take_withheld()
         self._take_timers()
         self._load()
         for ask in self._asks:
@@ -167,14 +185,32 @@ class OneTurn:
                     continue
                 process_id, hand_out = known
                 self._hand_outs[result.step_id] = hand_out
-                event = StepReported(
-                    step_id=result.step_id,
-                    token=result.token,
-                    status=result.status,
-                    output=result.output,
-                    reschedule_ms=result.reschedule_ms,
-                )
-                self._add(process_id, Pending(event, ask, index))
+                self._add(process_id, Pending(self._reported(process_id, result), ask, index))
+
+    def _reported(self, process_id: int, result: WorkResult) -> StepReported:
+        """The event of a report: nothing that must stay secret is in clear in it."""
+        status, sealed = result.status, None
+        try:
+            output, sealed = split_off(self._node.vault, process_id, result.output)
+        except BadSecretState as error:
+            status, output = WorkStatus.FAILED, encode({"error": str(error)})
+        return StepReported(
+            step_id=result.step_id,
+            token=result.token,
+            status=status,
+            output=output,
+            reschedule_ms=result.reschedule_ms,
+            sealed=sealed,
+        )
+
+    def _take_withheld(self) -> None:
+        """Steps of the last turn that could not be handed out have failed."""
+        withheld, self._node.withheld = self._node.withheld, []
+        found = self._turn.hand_outs([event.step_id for event in withheld]) if withheld else {}
+        for event in withheld:
+            if event.step_id in found:
+                process_id, self._hand_outs[event.step_id] = found[event.step_id]
+                self._add(process_id, Pending(event))
 
     def _extend(self, ask: ExchangeAsk) -> None:
         extensions = ask.exchange.extensions
@@ -193,10 +229,22 @@ class OneTurn:
     def _take_operations(self) -> None:
         for ask in self._asks:
             if isinstance(ask, EventAsk):
-                self._add(ask.process_id, Pending(ask.event, ask))
+                self._take_operation(ask)
+
+    def _take_operation(self, ask: EventAsk) -> None:
+        event = ask.event
+        if isinstance(event, StepOrdered):
+            try:
+                output, sealed = split_off(self._node.vault, ask.process_id, event.output)
+            except BadSecretState as error:
+                self.answers.append((ask, Invalid(str(error))))
+                return
+            event = ask.event = change(event, output=output, sealed=sealed)
+        self._add(ask.process_id, Pending(event, ask))
 
     def _take_timers(self) -> None:
         clockwork = self._node.clockwork
+        clockwork.sweep(self._turn, self._now)
         for due in clockwork.due(self._turn, self._now):
             if due.kind is DueKind.START_PROCESS:
                 self._start_due(due)
@@ -289,11 +337,34 @@ class OneTurn:
 
     def _start_asked(self, ask: StartAsk) -> None:
         try:
-            process = self._rerun(ask) if ask.request is None else self._start(ask.request, None, Lineage())
+            process = self._rerun(ask) if ask.request is None else self._start_once(ask.request)
         except StepwellError as error:
             self.answers.append((ask, error))
         else:
             self.answers.append((ask, process))
+
+    def _start_once(self, request: StartRequest) -> ProcessContext:
+        """Start it, or answer the process that the same key has started before. Raises Conflict, NotFound."""
+        if request.idempotency_key is None:
+            return self._start(request, None, Lineage())
+        key = (request.namespace, entry_name(request))
+        entry = self._keys.get(key) or self._turn.entry(EntryKind.IDEMPOTENCY, *key)
+        first = first_start(entry, request, self._now)
+        if first is not None:
+            return self._process_now(first)
+        process = self._start(request, None, Lineage())
+        self._keys[key] = remembered(request, process.id, entry, self._now)
+        self._changes.entries.append(self._keys[key])
+        return process
+
+    def _process_now(self, process_id: int) -> ProcessContext:
+        fold = self._folds.get(process_id)
+        if fold is not None and fold.snapshot.process is not None:
+            return fold.snapshot.process
+        found = self._turn.processes([process_id])
+        if not found:
+            raise NotFound(f"process {process_id}, which this key has started, is gone")
+        return found[0]
 
     def _rerun(self, ask: StartAsk) -> ProcessContext:
         found = self._turn.processes([ask.rerun_of])
@@ -472,8 +543,35 @@ class OneTurn:
         )
         for waiting in served:
             for step in (*waiting.again, *waiting.steps):
-                optional = plans[step.process_id].steps[str(step.path[0])].optional
-                waiting.requests.append(work_request(step, lookups.queue_name(step.queue), optional))
+                filled = self._filled(step)
+                if filled is not None:
+                    optional = plans[step.process_id].steps[str(step.path[0])].optional
+                    queue = lookups.queue_name(step.queue)
+                    waiting.requests.append(work_request(step, queue, optional, filled))
+
+    def _filled(self, step: StepContext) -> Filled | None:
+        """Its input with secrets, in this one hand-out only; None when one cannot be had: then the step fails."""
+        if not step.secrets or step.phase is not Phase.WORK:
+            return Filled(step.input, ())
+        try:
+            process = self._turn.processes([step.process_id])[0]
+            return fill(self._node.vault, self._turn, process, step, self._now)
+        except Exception as error:
+            # One secret that cannot be read must not keep everybody else's turn from being committed.
+            said = error.message if isinstance(error, StepwellError) else type(error).__name__
+            self._withhold(step, f"its secrets could not be filled in: {said}")
+            return None
+
+    def _withhold(self, step: StepContext, message: str) -> None:
+        """It was claimed, but nobody gets it. Should this be forgotten, its lease ends and it is offered again."""
+        event = StepReported(
+            step_id=step.id,
+            token=step.hand_out.token,
+            status=WorkStatus.FAILED,
+            output=encode({"error": message}),
+        )
+        self._node.withheld.append(event)
+        self._node.clockwork.note_due(self._now)
 
     def _plans_of(self, process_ids: Iterable[int]) -> dict[int, Plan]:
         plans: dict[int, Plan] = {}

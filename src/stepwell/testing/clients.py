@@ -84,7 +84,8 @@ class Starter:
         if isinstance(value, ProcessContext) and value.rerun_of is not None:
             self._ledger.processes.append(value.id)
             self._world.sightings["rerun"] += 1
-        if (value is LOST or isinstance(value, Busy)) and self._world.random.random() < 0.7:
+        again = self._world.random.random() < 0.7 or not self._ledger.processes
+        if again and (value is LOST or isinstance(value, Busy)):
             self._left += 1
         self.begin()
 

@@ -22,10 +22,11 @@ from stepwell.runtime import catalog, clockwork
 from stepwell.runtime.turn import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Store
-from stepwell.testing.checks import Checks, Violation
+from stepwell.testing.checks import Checks
 from stepwell.testing.clients import Editor, Ledger, Operator, Starter
 from stepwell.testing.definitions import POLICIES, WIDE_LOOP, Drawing, draw_policy, hook_definition
 from stepwell.testing.disk import Disk
+from stepwell.testing.evidence import Violation, broken
 from stepwell.testing.faults import FaultyStore, Rates, draw_rates
 from stepwell.testing.workers import Worker
 from stepwell.testing.world import Line, Server, World
@@ -159,7 +160,7 @@ class Simulation:
         world.run_until(world.now + random.randint(FAULTS_MS // 6, FAULTS_MS), self._tired)
         self._heal(operator, editor)
         world.run_until(world.now + HEAL_MS, lambda: self._tired() or self._is_quiet())
-        self._check_end()
+        self.checks.check_end()
 
     def _heal(self, operator: Operator, editor: Editor) -> None:
         self.world.note("heal")
@@ -182,28 +183,6 @@ class Simulation:
             and not any(row.status.is_open for row in mirror.processes.values())
         )
 
-    # -- the end
-
-    def _check_end(self) -> None:
-        checks, mirror = self.checks, self.checks.mirror
-        checks.check_set_aside()
-        running = [row for row in mirror.processes.values() if row.status.is_open]
-        if running:
-            checks.broken("every process ends", f"{len(running)} did not, the first is {running[0].id}")
-        if mirror.due or mirror.claims:
-            checks.broken(
-                "quiet means quiet", f"{list(mirror.due.values())[:2]} {list(mirror.claims.values())[:2]}"
-            )
-        for request_id, id in self.ledger.started.items():
-            if id not in mirror.processes:
-                checks.broken("an acknowledged start exists", f"{request_id} was process {id}")
-        for id, (least, most) in checks.hooks_owed.items():
-            seen = checks.hooks_seen.get(id, 0)
-            if not least <= seen <= most:
-                checks.broken(
-                    "hooks run once for each end", f"process {id}: {seen}, {least} to {most} were due"
-                )
-
     def _failed(self, reason: str) -> SimulationFailed:
         return SimulationFailed(self.seed, reason, list(self.world.last), self._disk is not None)
 
@@ -212,7 +191,7 @@ def _assert_valid(definition: ProcessDefinition) -> None:
     problems = check(definition, known=CONTROLS, policies=lambda name: True)
     errors = [problem for problem in problems if not problem.warning]
     if errors:
-        raise Violation(f"what is drawn is valid: {errors[0]}")
+        broken("what is drawn is valid", str(errors[0]))
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     if failed and output is None:
         own = error_output(f"ended by {step.ref}")
     step = close(draft, step, StepStatus.FAILED if failed else StepStatus.COMPLETED, own)
-    _skip_siblings(draft, plan, step)
+    skip_siblings(draft, plan, step)
     end_early(draft, status, _process_output(draft, status, step, output))
     return step
 
@@ -52,11 +52,12 @@ def _process_output(draft: Draft, status: ProcessStatus, step: StepContext, outp
     return regular_output(draft)
 
 
-def _skip_siblings(draft: Draft, plan: StepPlan, step: StepContext) -> None:
+def skip_siblings(draft: Draft, plan: StepPlan, step: StepContext) -> None:
     parent = draft.parent_of(step)
     refs = draft.plan.top if plan.parent is None else draft.plan.steps[plan.parent].children
     indices = step.path[1:]
-    later = refs[plan.position + 1 :]
+    in_graph = plan.parent is None and draft.plan.edges
+    later = refs if in_graph else refs[plan.position + 1 :]
     draft.want(draft.id_at((ref, *indices)) for ref in later)
     for ref in later:
         path = (ref, *indices)

@@ -6,7 +6,7 @@ Stops at the first child that fails and is not optional, and fails with it. Outp
 """
 
 from stepwell.definition.plan import StepPlan
-from stepwell.engine.climb import Sequel, last_output, run_sequence
+from stepwell.engine.climb import Sequel, following, last_output, run_sequence
 from stepwell.engine.control.outcome import failed_by
 from stepwell.engine.draft import Control, Draft
 from stepwell.engine.steps import begin, close, fails_parent, reopen
@@ -26,7 +26,7 @@ def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepCon
     child_plan = draft.plan_of(child)
     if fails_parent(child_plan, child):
         return failed_by(draft, step, child)
-    return _run(draft, plan, step, child_plan.position + 1)
+    return _run(draft, plan, step, following(child_plan, child))
 
 
 def go_on(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepContext:

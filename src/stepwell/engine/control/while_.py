@@ -8,7 +8,7 @@ keep their context; each pass is a further execution. Output: `{passes}`.
 """
 
 from stepwell.definition.plan import StepPlan
-from stepwell.engine.climb import Sequel, run_sequence
+from stepwell.engine.climb import Sequel, following, run_sequence
 from stepwell.engine.control.outcome import failed_by
 from stepwell.engine.draft import Control, Draft
 from stepwell.engine.scripts import evaluate, read_answer
@@ -50,7 +50,7 @@ def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepCon
     child_plan = draft.plan_of(child)
     if fails_parent(child_plan, child):
         return failed_by(draft, step, child)
-    return _run(draft, plan, step, child_plan.position + 1)
+    return _run(draft, plan, step, following(child_plan, child))
 
 
 def go_on(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepContext:

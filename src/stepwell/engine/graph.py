@@ -1,0 +1,112 @@
+"""The top level as a graph: each step begins when the steps that its edges name are done. Spec 0.4.
+
+A failure lets running siblings end and starts nothing new; only then the process fails. The first failure stands in the
+output of the process from the moment it happens: that is also how a decision knows of it without a look at all steps.
+"""
+
+from collections.abc import Iterable
+
+from stepwell.engine.climb import Sequel, look_ahead, open_child, opening
+from stepwell.engine.draft import HEAVY, Draft
+from stepwell.engine.steps import explanation, fails_parent
+from stepwell.model.codec import EMPTY, encode
+from stepwell.model.due import DueKind
+from stepwell.model.step import StepContext
+
+
+def run_graph(draft: Draft) -> Sequel:
+    """Open every top-level step that may begin: at the start, after a resume, and when a decision goes on."""
+    draft.want(draft.id_at((ref,)) for ref in draft.plan.top)
+    return _open(draft, _ready(draft, draft.plan.top))
+
+
+def after(draft: Draft, step: StepContext) -> Sequel:
+    """A top-level step closed: what waited for it may begin."""
+    if fails_parent(draft.plan_of(step), step):
+        return _failed(draft, step)
+    return _open(draft, _ready(draft, draft.plan.dependents.get(str(step.path[0]), ())))
+
+
+def downstream(draft: Draft, ref: str) -> list[str]:
+    """Every top-level step that waits for this one, directly or not, in list order."""
+    found: set[str] = set()
+    ahead = [ref]
+    while ahead:
+        new = set(draft.plan.dependents.get(ahead.pop(), ())) - found
+        found |= new
+        ahead += new
+    return [other for other in draft.plan.top if other in found]
+
+
+def _open(draft: Draft, ready: list[str]) -> Sequel:
+    while ready and not _has_failed(draft):
+        if not draft.snapshot.complete:
+            # What steps name that become ready by each other cannot all be loaded ahead.
+            draft.transitions += HEAVY
+        look_ahead(draft, (path for ref in ready for path in opening(draft, ref, ())))
+        closed = []
+        for ref in ready:
+            if draft.exhausted:
+                draft.set_due(DueKind.GO_ON, draft.now, body=encode(0))
+                return Sequel.WAITING
+            child = open_child(draft, ref, (), None)
+            if not draft.process.status.is_open:
+                return Sequel.WAITING
+            if fails_parent(draft.plan.steps[ref], child):
+                return _failed(draft, child)
+            if not child.status.is_open:
+                closed.append(ref)
+        waiting = (other for ref in closed for other in draft.plan.dependents.get(ref, ()))
+        ready = _ready(draft, dict.fromkeys(waiting))
+    return _sequel(draft)
+
+
+def _ready(draft: Draft, refs: Iterable[str]) -> list[str]:
+    """Those that have not begun, or are to be resumed, and need not wait any more."""
+    refs = list(refs)
+    draft.want(draft.id_at((name,)) for ref in refs for name in (ref, *draft.plan.edges[ref]))
+    return [ref for ref in refs if _is_to_begin(draft, ref) and _may_begin(draft, ref)]
+
+
+def _is_to_begin(draft: Draft, ref: str) -> bool:
+    step = _record(draft, ref)
+    if step is None:
+        return True
+    return bool(draft.process.resumed) and fails_parent(draft.plan.steps[ref], step)
+
+
+def _may_begin(draft: Draft, ref: str) -> bool:
+    # Backwards: steps mostly end in list order, so the last one mostly tells that it is too early.
+    return all(_is_done(draft, name) for name in reversed(draft.plan.edges[ref]))
+
+
+def _is_done(draft: Draft, ref: str) -> bool:
+    step = _record(draft, ref)
+    return step is not None and not step.status.is_open and not fails_parent(draft.plan.steps[ref], step)
+
+
+def _record(draft: Draft, ref: str) -> StepContext | None:
+    """Its record, unless that belongs to what an operator has had run again."""
+    step = draft.find(draft.id_at((ref,)))
+    if step is None or (not step.status.is_open and step.parent_execution_id != 1):
+        return None
+    return step
+
+
+def _failed(draft: Draft, step: StepContext) -> Sequel:
+    if not _has_failed(draft):
+        draft.put_process(output=encode(explanation(draft, step)))
+    return _sequel(draft)
+
+
+def _has_failed(draft: Draft) -> bool:
+    return draft.process.output != EMPTY
+
+
+def _sequel(draft: Draft) -> Sequel:
+    draft.want(draft.id_at((ref,)) for ref in draft.plan.top)
+    for ref in reversed(draft.plan.top):
+        step = draft.find(draft.id_at((ref,)))
+        if step is not None and step.status.is_open:
+            return Sequel.WAITING
+    return Sequel.STOPPED if _has_failed(draft) else Sequel.DONE

@@ -1,0 +1,98 @@
+"""What the invariants are judged by: rows before and after, definitions and policies, what was accepted so far."""
+
+from typing import Any, NoReturn
+
+from stepwell.definition.compile import build_plan
+from stepwell.definition.plan import Plan, StepPlan
+from stepwell.model.codec import decode_as
+from stepwell.model.definition import ProcessDefinition
+from stepwell.model.due import DueKind
+from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import StepContext, StepStatus
+from stepwell.runtime.turn import RuntimeSettings
+from stepwell.testing.faults import FaultyStore
+from stepwell.testing.mirror import Mirror
+from stepwell.testing.world import World
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. The text names it and says what was found."""
+
+
+def broken(name: str, found: str) -> NoReturn:
+    raise Violation(f"{name}: {found}")
+
+
+class Evidence:
+    """Shared by all checks of one run."""
+
+    def __init__(self, world: World, store: FaultyStore, settings: RuntimeSettings) -> None:
+        self.mirror = Mirror()
+        self.world = world
+        self.store = store
+        self.settings = settings
+        self.state: dict[int, dict[str, Any]] = {}
+        """Process → its state as the accepted results made it."""
+        self.request_ids: dict[str, int] = {}
+        """Request id of a start → the process that exists."""
+        self._plans: dict[int, Plan] = {}
+        self._policies: dict[int, ErrorPolicy] = {}
+
+    def plan(self, process: ProcessContext) -> Plan:
+        plan = self._plans.get(process.definition_id)
+        if plan is None:
+            stored = self.store.reads.definition(process.definition_id)
+            assert stored is not None
+            plan = build_plan(stored.id, decode_as(stored.content, ProcessDefinition))
+            self._plans[process.definition_id] = plan
+        return plan
+
+    def policy(self, id: int) -> ErrorPolicy | None:
+        if id and id not in self._policies:
+            with self.store.inner.turn() as turn:
+                found = turn.policy_by_id(id)
+            assert found is not None
+            self._policies[id] = found
+        return self._policies.get(id)
+
+    def check_set_aside(self) -> None:
+        found = self.store.reads.set_aside()
+        if found:
+            broken("the engine never raises", f"{found[0].error} on {found[0].event!r}")
+
+
+class Invariants:
+    """The base of each group of checks."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.mirror = evidence.mirror
+        self.world = evidence.world
+        self.settings = evidence.settings
+        self.plan = evidence.plan
+        self.policy = evidence.policy
+
+    def see(self, what: str) -> None:
+        """Count an interesting situation."""
+        self.world.sightings[what] += 1
+
+    def step_plan(self, step: StepContext) -> StepPlan:
+        return self.plan(self.mirror.processes[step.process_id]).steps[str(step.path[0])]
+
+    def is_closing(self, process: ProcessContext) -> bool:
+        """Did it end with more open steps than one decision cancels?"""
+        return (process.id, 0, int(DueKind.GO_ON)) in self.mirror.due_of.get(process.id, {})
+
+
+def stops(plan: StepPlan, step: StepContext) -> bool:
+    """Ended badly in a way that its surroundings must not pass over."""
+    if step.status in (StepStatus.FAILED, StepStatus.TIMED_OUT):
+        return not plan.optional
+    return step.status is StepStatus.CANCELLED
+
+
+def shown(step: StepContext | None) -> str:
+    return (
+        "nothing" if step is None else f"step {step.id} {step.ref} {step.status} execution {step.execution}"
+    )

@@ -1,0 +1,102 @@
+"""What workers said, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+
+from stepwell.model.codec import decode
+from stepwell.model.error_policy import StepErrorAction
+from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.work import Acceptance, WorkResult, WorkStatus
+from stepwell.runtime.asks import Ask, ExchangeAsk
+from stepwell.testing.evidence import Evidence, Invariants, broken, shown
+from stepwell.testing.mirror import Delta
+from stepwell.testing.workers import STATE_PUT
+
+
+class ReportChecks(Invariants):
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
+        self._accepted: dict[tuple[int, int], None] = {}
+
+    def accepted_in(self, asks: Sequence[Ask]) -> dict[int, list[WorkResult]]:
+        accepted: dict[int, list[WorkResult]] = {}
+        for ask in asks:
+            if not isinstance(ask, ExchangeAsk):
+                continue
+            for result, outcome in zip(ask.exchange.results, ask.outcomes, strict=True):
+                self.see(f"result {outcome}")
+                if outcome is Acceptance.ACCEPTED:
+                    accepted.setdefault(result.step_id, []).append(result)
+                elif outcome is Acceptance.SET_ASIDE:
+                    self.evidence.check_set_aside()
+                elif outcome is Acceptance.STALE:
+                    step = self.mirror.steps.get(result.step_id)
+                    if step is not None and step.status.is_open and 0 < result.token < step.hand_out.token:
+                        self.see("late result after another hand-out")
+        return accepted
+
+    def check(
+        self, step_id: int, results: Sequence[WorkResult], old: Mapping[int, StepContext | None], delta: Delta
+    ) -> None:
+        if step_id not in old:
+            broken("an accepted result is stored", f"nothing of step {step_id} changed")
+        if len(results) > 1:
+            broken("a hand-out is reported once", f"{len(results)} results of step {step_id} in one turn")
+        before, after, result = old[step_id], self.mirror.steps[step_id], results[0]
+        key = (step_id, result.token)
+        if key in self._accepted:
+            broken("a hand-out is reported once", f"step {step_id} token {result.token} again")
+        self._accepted[key] = None
+        if before is None or not before.status.is_open:
+            broken("only open steps take results", f"step {step_id} was {before and before.status}")
+            return
+        if before.hand_out.token != result.token:
+            broken(
+                "only the last token counts", f"{result.token} was taken, last was {before.hand_out.token}"
+            )
+        if before.hand_out.claim is None:
+            self.see("late result, nobody else had it")
+        self._check_stored(before, after, result, delta)
+
+    def _check_stored(
+        self, before: StepContext, after: StepContext, result: WorkResult, delta: Delta
+    ) -> None:
+        """The output of the accepted result, and of no other, is where it belongs."""
+        output = decode(result.output)
+        put = output.pop(STATE_PUT, None)
+        same = after.execution == before.execution
+        resumed = self.mirror.processes[after.process_id].resumed
+        moved_on = after.execution > before.execution + (result.status is WorkStatus.FAILED)
+        state = self.evidence.state.setdefault(after.process_id, {})
+        match result.status:
+            case WorkStatus.COMPLETED:
+                if after.status is not StepStatus.COMPLETED or decode(after.output) != output:
+                    broken("an accepted result is stored", f"{output} became {shown(after)}")
+                state.update(put or {})
+            case WorkStatus.RUNNING:
+                if same and after.status.is_open and decode(after.output) != output:
+                    broken("an accepted result is stored", f"{output} became {shown(after)}")
+                state.update(put or {})
+                self.see("kept running")
+            case WorkStatus.FAILED:
+                kept = after.output if same else None
+                if not same and (execution := delta.executions.get((after.id, before.execution))):
+                    kept = execution.output
+                if kept is None or decode(kept) != output:
+                    broken("an accepted result is stored", f"{output} became {shown(after)}")
+                closed = same and not after.status.is_open
+                last = closed or moved_on or (not same and after.retries == 0 and resumed > 0)
+                if last and self.step_plan(after).optional:
+                    state.update(put or {})
+                elif put:
+                    self.see("state keys of a failed attempt dropped")
+                if closed:
+                    self._check_given_up(before, after)
+
+    def _check_given_up(self, before: StepContext, after: StepContext) -> None:
+        """Failing earlier than the policy says is as wrong as failing later."""
+        if self.step_plan(after).optional:
+            self.see("an optional step failed")
+        policy = self.policy(before.policy_id)
+        reaction = policy.failure if policy else None
+        if reaction and reaction.action is StepErrorAction.RETRY and before.retries < reaction.retry_count:
+            broken("retries as the policy says", f"{shown(after)} gave up after {before.retries} retries")

@@ -1,0 +1,192 @@
+"""What may happen to the row of one step, and to the claims that hold it."""
+
+from collections.abc import Sequence
+
+from stepwell.model.codec import decode
+from stepwell.model.definition import StepType
+from stepwell.model.error_policy import StepErrorAction
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.work import WorkResult, WorkStatus
+from stepwell.testing.evidence import Evidence, Invariants, broken, shown, stops
+
+
+class StepChecks(Invariants):
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__(evidence)
+        self.resumed_before: dict[int, int] = {}
+        """Process → how often it had been resumed before this turn."""
+        self._resumed_at_close: dict[int, int] = {}
+        """Step → how often its process had been resumed when the step ended, at least."""
+        self._policies_of: dict[int, dict[int, None]] = {}
+        """Step → the versions of policies that its executions were scheduled under."""
+
+    def check(self, old: StepContext | None, new: StepContext, results: Sequence[WorkResult]) -> None:
+        process = self.mirror.processes[new.process_id]
+        hand_out = new.hand_out
+        if old is None:
+            self._check_new(new)
+        else:
+            self._check_closed_stays(old, new, process)
+            self._check_token(old, new, results)
+            self._check_lease(old, new, results)
+            self._check_executions(old, new, process)
+        if old is not None and old.hand_out.claim is not None and new.status is StepStatus.CANCELLED:
+            self.see("ended while a worker held a step")
+        if not new.status.is_open:
+            before = self.resumed_before.get(process.id, process.resumed)
+            self._resumed_at_close[new.id] = before
+        if hand_out.ready is not None:
+            closing = not process.status.is_open and self.is_closing(process)
+            if not new.status.is_open or not new.queue or not (process.status.is_open or closing):
+                broken("ready means claimable", f"{shown(new)} of a {process.status} process is ready")
+            if hand_out.claim is not None:
+                broken("ready means claimable", f"{shown(new)} is ready and held")
+        if hand_out.claim is not None:
+            claim = self.mirror.claims.get(hand_out.claim)
+            if (claim is None or new.id not in claim.steps) and process.status.is_open:
+                broken("what is held has a claim", f"{shown(new)} has none ({hand_out})")
+            if not new.status.is_open:
+                broken("nobody holds a closed step", f"{shown(new)} {hand_out}")
+        if hand_out.deliveries > self.settings.max_deliveries and not new.lease_ms:
+            broken("deliveries are bounded", f"{shown(new)} {hand_out}")
+        if new.policy_id:
+            self._policies_of.setdefault(new.id, {})[new.policy_id] = None
+        if new.queue and (old is None or old.status is not new.status):
+            self._check_cause(old, new, results)
+        elif new.id in self.mirror.children_of and (old is None or old.status is not new.status):
+            self._check_container_end(new)
+
+    def _check_new(self, new: StepContext) -> None:
+        plan = self.step_plan(new)
+        if new.hand_out.claim is not None:
+            self.see("handed out in the turn that made it ready")
+        given, wanted = decode(new.input), plan.definition.input
+        if new.status is StepStatus.SKIPPED or plan.type is not StepType.WORKER:
+            return
+        if "from" in wanted:
+            source = self._sibling(new, wanted["from"])
+            value = decode(source.output).get("n") if source is not None else None
+            if given != {**given, "from": wanted["from"], "value": value}:
+                broken("templates see what was stored", f"{shown(new)} got {given}, {value} was right")
+            self.see("a template used an output")
+        if "index" in wanted and given["index"] != new.path[-1]:
+            broken("templates see what was stored", f"{shown(new)} got {given}")
+
+    def _sibling(self, step: StepContext, ref: str) -> StepContext | None:
+        for id in self.mirror.steps_of[step.process_id]:
+            other = self.mirror.steps[id]
+            if other.path == (ref, *step.path[1:]):
+                return other
+        return None
+
+    def _check_closed_stays(self, old: StepContext, new: StepContext, process: ProcessContext) -> None:
+        if old.status.is_open:
+            return
+        if old.status.is_complete:
+            broken("what went well stays", f"{shown(old)} became {shown(new)}")
+        if process.resumed <= self._resumed_at_close[old.id]:
+            broken("a closed step never changes", f"{shown(old)} became {shown(new)} {new.hand_out}")
+        if new.execution == old.execution and new.container_runs == old.container_runs:
+            broken("a closed step never changes", f"{shown(old)} became {shown(new)} without a run")
+        if self.step_plan(new).type is StepType.FOREACH:
+            self.see("a FOREACH was resumed")
+
+    def _check_token(self, old: StepContext, new: StepContext, results: Sequence[WorkResult]) -> None:
+        before, after = old.hand_out, new.hand_out
+        if after.token < before.token:
+            broken("the token never goes down", f"{shown(new)}: {before.token} → {after.token}")
+        if after.token == before.token or results or old.execution != new.execution:
+            return
+        given_back = after.claim is None and after.ready is not None
+        if given_back:
+            self.see("given back for a caller who hung up")
+        elif (after.deliveries, after.runs) != (before.deliveries + 1, before.runs + 1):
+            broken("every hand-out counts", f"{shown(new)}: {before} → {after}")
+        if before.ready is not None and after.claim is not None:
+            self.see("handed out from the queue")
+
+    def _check_lease(self, old: StepContext, new: StepContext, results: Sequence[WorkResult]) -> None:
+        """Who holds a step keeps it until the lease is over, unless it is reported or its end comes otherwise."""
+        before, after = old.hand_out, new.hand_out
+        if before.claim is None or results or not new.status.is_open:
+            return
+        if after.claim == before.claim:
+            if after.deadline > before.deadline:
+                self.see("lease extended")
+            if after.deadline < before.deadline:
+                broken("a lease is kept", f"{shown(new)}: {before} → {after}")
+            return
+        resumed = self.mirror.processes[new.process_id].resumed > self._resumed_at_close.get(new.id, 0)
+        if before.deadline > self.world.now and not resumed:
+            broken("a lease is kept", f"{shown(new)}: {before} → {after} at {self.world.now}")
+        self.see("lease over")
+
+    def _check_executions(self, old: StepContext, new: StepContext, process: ProcessContext) -> None:
+        if new.execution < old.execution:
+            broken("executions go up", f"{shown(new)}: {old.execution} → {new.execution}")
+        for id in range(old.execution, new.execution):
+            if (new.id, id) not in self.mirror.executions:
+                broken("a finished execution is kept", f"{shown(new)} has no execution {id}")
+        if new.retries > old.retries:
+            policy = self.policy(old.policy_id)
+            reactions = (policy.failure, policy.start_timeout, policy.response_timeout) if policy else ()
+            most = max(
+                (r.retry_count for r in reactions if r and r.action is StepErrorAction.RETRY), default=0
+            )
+            if new.retries > most or new.retries > old.retries + 1:
+                broken("retries as the policy says", f"{shown(new)} has {new.retries} of {most}")
+            self.see("retried by its policy")
+
+    def _check_cause(self, old: StepContext | None, new: StepContext, results: Sequence[WorkResult]) -> None:
+        """A polled step ends for a reason."""
+        status = new.status
+        said = results[0].status if results else None
+        if status is StepStatus.COMPLETED and said is not WorkStatus.COMPLETED:
+            broken("no invented results", f"{shown(new)} without a result")
+        if status is StepStatus.FAILED and said is not WorkStatus.FAILED:
+            if old is None or old.hand_out.deliveries < self.settings.max_deliveries:
+                broken("no invented results", f"{shown(new)} without a result")
+            self.see("handed out too often")
+        if status is StepStatus.TIMED_OUT:
+            policies = [self.policy(id) for id in self._policies_of[new.id]]
+            first = self.mirror.executions.get((new.id, 1))
+            clocks = [
+                pair
+                for policy in policies
+                if policy is not None
+                for pair in (
+                    (policy.start_timeout, new.scheduled),
+                    (policy.completion_timeout, first.scheduled if first else new.scheduled),
+                    (policy.response_timeout, new.hand_out.polled),
+                )
+            ]
+            if not any(clock and new.updated >= began + clock.duration for clock, began in clocks):
+                broken("clocks ring in time", f"{shown(new)} before any of its own")
+            self.see("a step timed out")
+
+    def _check_container_end(self, step: StepContext) -> None:
+        """A container ends as its children did."""
+        children = [self.mirror.steps[id] for id in self.mirror.children_of[step.id]]
+        bad = [child for child in children if stops(self.step_plan(child), child)]
+        if step.status is StepStatus.COMPLETED and bad:
+            broken("a container ends as its children did", f"{shown(step)} in spite of {shown(bad[0])}")
+        if step.status is StepStatus.FAILED and not bad:
+            broken("a container ends as its children did", f"{shown(step)}, but no child failed")
+        if step.status is StepStatus.COMPLETED and self.step_plan(step).type is StepType.FOREACH:
+            wanted = [None] * len(children)
+            for child in children:
+                if child.status is StepStatus.COMPLETED:
+                    wanted[int(child.path[-1])] = decode(child.output)
+            if decode(step.output) != {"results": wanted}:
+                broken("results stand in the order of items", f"{shown(step)}: {step.output!r}")
+
+    def check_claim(self, before: Sequence[int], after: Sequence[int]) -> None:
+        """A claim that is gone leaves nobody behind."""
+        for id in before:
+            step = self.mirror.steps[id]
+            process = self.mirror.processes[step.process_id]
+            if id in after or not process.status.is_open:
+                continue
+            if step.hand_out.claim not in (None, *self.mirror.claims):
+                broken("what is held has a claim", f"{shown(step)} lost its own")
