@@ -23,6 +23,8 @@ class Settings(Record, frozen=True, kw_only=True):
     """What a server needs to know. Times are milliseconds, sizes bytes."""
 
     database: str = "sqlite:///./stepwell.db"
+    key_file: str = ""
+    """Empty = beside the database."""
     host: str = "127.0.0.1"
     port: int = 8080
     bootstrap_client: BootstrapClient | None = None
@@ -41,6 +43,12 @@ class Settings(Record, frozen=True, kw_only=True):
     def database_path(self) -> str | None:
         """The file of an embedded database; None when everything stays in memory."""
         return database_path(self.database)
+
+    @property
+    def key_path(self) -> str | None:
+        """The file of the keys that secrets are encrypted with; None when they need not outlive the server."""
+        path = self.database_path
+        return self.key_file or (None if path is None else f"{path}.key")
 
 
 class Setting(NamedTuple):
@@ -65,6 +73,12 @@ def database_path(url: str) -> str | None:
 
 def _database(text: str) -> str:
     database_path(text)
+    return text
+
+
+def _file(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("names no file")
     return text
 
 
@@ -98,6 +112,12 @@ _time = _between(100, 30 * 86_400_000)
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "database", "STEPWELL_DATABASE", _database, "Where everything is kept: sqlite:///<path> or memory://."
+    ),
+    Setting(
+        "key_file",
+        "STEPWELL_KEY_FILE",
+        _file,
+        "The file of the keys for secrets, made at the first start; <database>.key if not given.",
     ),
     Setting("host", "STEPWELL_HOST", _host, "The address to listen on."),
     Setting("port", "STEPWELL_PORT", _between(0, 65_535), "The port to listen on; 0 takes a free one."),

@@ -48,6 +48,11 @@ def nested(levels: int) -> dict[str, Any]:
 
 GOOD = [
     process(),
+    process(
+        uses("a", "secrets.x", "variables.x.y", "secretState.x.y[0]", "context.secretState.x", kind="WORKER"),
+        uses("b", "variables.x", "variables.x[0]"),
+        outputMapping={"x": "{{ variables.x }}"},
+    ),
     process(step("a"), uses("b", "steps.a.output.x", "input.y", "state.z", "context.id", kind="WORKER")),
     process(step("a", "LIST", step("b")), uses("c", "steps.b.output", "steps.a.output")),
     process(step("a", "LIST", step("b"), uses("c", "steps.b.output.x"))),
@@ -133,9 +138,14 @@ NOT_GOOD = [
     (process(outputMapping={"x": "{{ foreach.value }}"}), "outputMapping.x", "TEMPLATE"),
     (process(outputMapping={"x": ["{{ steps.no }}"]}), "outputMapping.x[0]", "UNKNOWN_REF"),
     *[
-        (process(uses("a", text)), "steps[0].input.t0", "LATER_VERSION")
-        for text in ("secrets.x", "variables.x", "secretState.x", "context.secretState.x")
+        (process(uses("a", text)), "steps[0].input.t0", "SECRET")
+        for text in ("secrets.x", "secretState.x", "context.secretState.x")
     ],
+    *[
+        (process(uses("a", text, kind="WORKER")), "steps[0].input.t0", "TEMPLATE")
+        for text in ("secrets", "secrets.x.y", "secrets[0].x", "secretState", "context.secretState", "variables")
+    ],
+    (process(outputMapping={"x": "Bearer {{ secrets.x }}"}), "outputMapping.x", "SECRET"),
     (process(uses("a", "steps.__self.output.x")), "steps[0].input.t0", "TEMPLATE"),
     (process(uses("a", "nope")), "steps[0].input.t0", "TEMPLATE"),
     (process(loop("f", step("a")), uses("b", "steps.a.output")), "steps[1].input.t0", "TEMPLATE"),

@@ -17,9 +17,12 @@ from stepwell.engine.effects import (
     EntryByName,
     Ids,
     Key,
+    KnownProcess,
+    NewestProcess,
     OpenSteps,
     PolicyById,
     PolicyByName,
+    ProcessById,
     Reply,
     Snapshot,
     StepsById,
@@ -65,6 +68,10 @@ class World:
         for policy in policies:
             self.add_policy(policy)
         self.entries: list[Entry] = []
+        self.others: list[tuple[int, KnownProcess]] = []
+        """Processes beside this one, each with the moment it was created."""
+        self.sent: list[Due] = []
+        """Rows for other processes, in order."""
         self.cold = cold
         self.now = START
         self.process: ProcessContext | None = None
@@ -116,16 +123,25 @@ class World:
                 snapshot.steps.update((id, self.rows.get(id)) for id in ids)
                 return len(ids)
             case PolicyByName(_, name):
-                named = [policy for policy in self.policies if policy.name == name]
-                snapshot.policies[key] = named[-1] if named else None
+                same = [policy for policy in self.policies if policy.name == name]
+                snapshot.policies[key] = same[-1] if same else None
             case PolicyById(id):
                 snapshot.policies[key] = next((p for p in self.policies if p.id == id), None)
             case EntryByName(kind, namespace, name):
                 wanted = (kind, namespace, name)
                 known = {(entry.kind, entry.namespace, entry.name): entry for entry in self.entries}
                 snapshot.entries[key] = known.get(wanted)
-            case OpenSteps(limit):
-                found = [id for id in sorted(self.rows) if self.rows[id].status.is_open][:limit]
+            case NewestProcess(namespace, name, since):
+                named = [
+                    other
+                    for created, other in self.others
+                    if (other.namespace, other.name) == (namespace, name) and created >= since
+                ]
+                snapshot.others[key] = max(named, key=lambda other: other.id, default=None)
+            case ProcessById(id):
+                snapshot.others[key] = next((other for _, other in self.others if other.id == id), None)
+            case OpenSteps(limit, after):
+                found = [id for id in sorted(self.rows) if id > after and self.rows[id].status.is_open][:limit]
                 snapshot.steps.update((id, self.rows[id]) for id in found)
                 snapshot.open_steps = tuple(found)
                 return len(found)
@@ -141,21 +157,26 @@ class World:
         if decision.ended:
             self.dues = {key: due for key, due in self.dues.items() if key[0] != self.process.id}
         for step, write in decision.steps.values():
-            self.rows[step.id] = self._written(step, write)
+            self.rows[step.id] = self._written(step, write, step.id in decision.inputs)
         for execution in decision.executions:
             key = (execution.step_id, execution.id)
             assert key not in self.executions, f"execution {key} was kept twice"
             self.executions[key] = execution
         self.blocks += decision.blocks
+        for wanted, entry in decision.entries.items():
+            kept = [e for e in self.entries if EntryByName(e.kind, e.namespace, e.name) != wanted]
+            self.entries = kept if entry is None else [*kept, entry]
         for place, due in decision.due.items():
             if due is None:
                 self.dues.pop(place, None)
             elif due.kind is DueKind.START_PROCESS:
                 self.started.append(decode_as(due.body, StartBody))
+            elif due.process_id != self.process.id:
+                self.sent.append(due)
             else:
                 self.dues[place] = due
 
-    def _written(self, step: StepContext, write: Write) -> StepContext:
+    def _written(self, step: StepContext, write: Write, new_input: bool) -> StepContext:
         """The row as the store's statement of that kind leaves it."""
         if write is Write.NEW:
             assert step.id not in self.rows, f"{step.ref} was opened twice"
@@ -163,7 +184,7 @@ class World:
             return change(step, queue=queue)
         row = self.rows[step.id]
         assert row.hand_out.token == step.hand_out.token, f"{step.ref}: the token is the claim's to write"
-        assert row.input == step.input, f"{step.ref}: the input is written once"
+        assert new_input or row.input == step.input, f"{step.ref}: the input is written once"
         match write:
             case Write.KEEP:
                 return change(step, hand_out=row.hand_out)
@@ -356,6 +377,13 @@ def expired(ref: str) -> Move:
 
 def passed(ms: int) -> Move:
     return lambda world: world.advance(ms)
+
+
+def answered(ref: str, result: Any, *logs: str) -> Move:
+    """The server's script runner answers for a control step."""
+    return lambda world: world.report(
+        world.take_one(ref), WorkStatus.COMPLETED, {"result": result, "logs": list(logs)}
+    )
 
 
 def terminated(reason: str = "") -> Move:

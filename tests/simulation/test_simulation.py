@@ -16,7 +16,7 @@ from stepwell.engine import steps
 from stepwell.testing.simulation import Outcome, SimulationFailed, run
 from tests.simulation.mistakes import everywhere
 
-SEEDS = int(os.environ.get("STEPWELL_SEEDS", "120"))
+SEEDS = int(os.environ.get("STEPWELL_SEEDS", "80"))
 SQLITE_SEEDS = max(4, SEEDS // 30)
 
 SOMETIMES = (
@@ -90,9 +90,18 @@ def test_a_run_on_sqlite_holds(seed: int, tmp_path: Path) -> None:
     assert run(seed, folder=tmp_path).processes
 
 
-def test_the_store_makes_no_difference(tmp_path: Path) -> None:
-    """Chance is the same, so memory and SQLite tell the same story to the last event."""
-    assert run(2, folder=tmp_path).history == run(2).history
+def test_the_store_makes_no_difference(campaign: list[Outcome], tmp_path: Path) -> None:
+    """Memory and SQLite tell the same story to the last event, but for the ids that a crash may lose."""
+    calm = [
+        outcome
+        for outcome in campaign[:12]
+        if not any(what.startswith("crash") for what in outcome.sightings)
+    ]
+    assert len(calm) >= 3
+    for outcome in calm:
+        folder = tmp_path / str(outcome.seed)
+        folder.mkdir()
+        assert run(outcome.seed, folder=folder).history == outcome.history
 
 
 def test_the_same_seed_tells_the_same_story() -> None:

@@ -258,7 +258,7 @@ _PY_LOOPS = [
     "return -1 in map(lambda x: x, range(10 ** 12))",
     "eval('[0 for _ in range(10 ** 12) if False]')",
     "exec('while True: pass')",
-    "x = [1]\n    for y in x:\n        x.append(y)\n        x[:1000] = []",
+    "x = [1]\n    while x: x = x[:] + [1] if len(x) < 1000 else [1]",
     "return sorted([3, 2, 1] * 10, key=lambda x: sum(range(10 ** 12)))",
     "x = 3\n    while True: x = x * x % 1000003",
     "return all(map(lambda x: True, range(10 ** 12)))",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import stepwell
+from stepwell.cli.audit import audit
 from stepwell.cli.clients import client
 from stepwell.cli.connection import told
 from stepwell.cli.definitions import definition
@@ -16,7 +17,9 @@ from stepwell.cli.demo import demo
 from stepwell.cli.doctor import doctor
 from stepwell.cli.processes import process
 from stepwell.cli.run import run
+from stepwell.cli.secrets import secret
 from stepwell.cli.server import server
+from stepwell.cli.variables import variable
 from stepwell.cli.worker import worker
 from stepwell.model.errors import Invalid, StepwellError
 
@@ -55,5 +58,17 @@ def main() -> None:
     """
 
 
-for command in (demo, server, client, definition, run, process, worker, doctor):
+for command in (
+    demo,
+    server,
+    client,
+    definition,
+    run,
+    process,
+    worker,
+    variable,
+    secret,
+    audit,
+    doctor,
+):
     main.add_command(command)

@@ -16,6 +16,9 @@ from stepwell.cli.files import json_input
 )
 @click.option("--correlation-id", help="Ties related processes together.")
 @click.option("--request-id", help="Your own id of this run.")
+@click.option(
+    "--idempotency-key", help="Start it once: the same key again answers the process that is there already."
+)
 @click.option("--wait", is_flag=True, help="Wait for the end; exit code 1 unless it COMPLETED.")
 @click.option("--timeout", type=float, default=300.0, show_default=True, help="Seconds to wait with --wait.")
 @output_option
@@ -28,6 +31,7 @@ def run(
     given: str | None,
     correlation_id: str | None,
     request_id: str | None,
+    idempotency_key: str | None,
     wait: bool,
     timeout: float,
     form: str,
@@ -42,6 +46,7 @@ def run(
         version=version,
         request_id=request_id,
         correlation_id=correlation_id,
+        idempotency_key=idempotency_key,
     )
     if not wait:
         if form == "json":

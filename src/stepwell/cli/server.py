@@ -12,6 +12,7 @@ from stepwell.cli.console import say
 from stepwell.settings import SETTINGS, Settings, from_environment
 
 if TYPE_CHECKING:
+    from stepwell.runtime.vault import Vault
     from stepwell.store.port import Store
 
 SWITCH_INTERVAL_S = 0.0005
@@ -74,6 +75,17 @@ def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
     return SqliteStore.open(path, exclusive=exclusive)
 
 
+def _vault(store: "Store", settings: Settings) -> "Vault":
+    """The keys of secrets. A file that is missing is made, unless there are secrets that only it can open."""
+    from stepwell.model.entry import EntryKind
+    from stepwell.runtime.vault import Vault, open_vault
+
+    path = settings.key_path
+    if path is None:
+        return Vault()
+    return open_vault(path, may_make=not store.reads.entries(EntryKind.SECRET))
+
+
 async def _serve(store: "Store", settings: Settings) -> None:
     from stepwell.cli.steps import Steps
     from stepwell.runtime.runner import LocalRunner
@@ -83,6 +95,7 @@ async def _serve(store: "Store", settings: Settings) -> None:
 
     runtime = Runtime(
         store,
+        vault=_vault(store, settings),
         settings=RuntimeSettings(
             lease_ms=settings.lease_ms,
             lease_max_ms=settings.lease_max_ms,

@@ -50,10 +50,15 @@ def start(
     request_id: str | None = None,
     correlation_id: str | None = None,
     priority: int | None = None,
+    idempotency_key: str | None = None,
 ) -> Call[Process]:
-    """Start a process and return at once. Without `version` the latest definition runs."""
+    """Start a process and return at once. Without `version` the latest definition runs.
+
+    With an `idempotency_key`, a second start under the same key answers the same process, for 30 days; it
+    raises ApiError (409) when what it asks for is not the same.
+    """
     request = _process_request(namespace, name, version, input, request_id, correlation_id, priority)
-    return _post("/api/process/runAsync", request)
+    return _post("/api/process/runAsync", request, headers=_once(idempotency_key))
 
 
 def run(
@@ -65,20 +70,27 @@ def run(
     request_id: str | None = None,
     correlation_id: str | None = None,
     priority: int | None = None,
+    idempotency_key: str | None = None,
     wait: bool = True,
     timeout: float = 60.0,
 ) -> Plan[Process]:
     """Start a process and wait for its end, at most `timeout` seconds; then its status is still RUNNING.
 
-    `wait=False` returns at once, like `start`.
+    `wait=False` returns at once, like `start`, which also tells what `idempotency_key` does.
     """
     request = _process_request(namespace, name, version, input, request_id, correlation_id, priority)
     if not wait:
-        answer: Process = yield _post("/api/process/runAsync", request)
+        answer: Process = yield _post("/api/process/runAsync", request, headers=_once(idempotency_key))
         return answer
     until = time.monotonic() + timeout
     hold_s = max(1, min(math.ceil(timeout), LONGEST_HOLD_S))
-    answer = yield _post("/api/process/runSync", request, _query(timeout=hold_s), hold_s + ANSWER_TIMEOUT_S)
+    answer = yield _post(
+        "/api/process/runSync",
+        request,
+        _query(timeout=hold_s),
+        hold_s + ANSWER_TIMEOUT_S,
+        _once(idempotency_key),
+    )
     if answer["status"] == "RUNNING" and time.monotonic() < until:
         return (yield from wait_for_end(answer["processId"], timeout=until - time.monotonic()))
     return answer
@@ -235,7 +247,60 @@ def delete_policy(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[Any]
     return Call(method="DELETE", path=f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}")
 
 
+# Variables and secrets
+
+
+def put_variable(
+    name: str, value: Any, *, namespace: str = DEFAULT_NAMESPACE, why: str = ""
+) -> Call[JsonObject]:
+    """Create or replace a variable: any JSON value."""
+    return _put(_entry("variables", namespace, name), {"value": value, "why": why})
+
+
+def variable(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[JsonObject]:
+    return _get(_entry("variables", namespace, name))
+
+
+def variables(*, namespace: str | None = None) -> Call[list[JsonObject]]:
+    """All variables, or those of a namespace."""
+    return _get("/api/variables", _query(namespace=namespace))
+
+
+def delete_variable(name: str, *, namespace: str = DEFAULT_NAMESPACE, why: str | None = None) -> Call[Any]:
+    return Call(method="DELETE", path=_entry("variables", namespace, name), query=_query(why=why))
+
+
+def put_secret(
+    name: str, value: str, *, namespace: str = DEFAULT_NAMESPACE, why: str = ""
+) -> Call[JsonObject]:
+    """Create or replace a secret. Nobody can read it back."""
+    return _put(_entry("secrets", namespace, name), {"value": value, "why": why})
+
+
+def secrets(*, namespace: str | None = None) -> Call[list[JsonObject]]:
+    """Names and versions of all secrets, or of those of a namespace."""
+    return _get("/api/secrets", _query(namespace=namespace))
+
+
+def delete_secret(name: str, *, namespace: str = DEFAULT_NAMESPACE, why: str | None = None) -> Call[Any]:
+    return Call(method="DELETE", path=_entry("secrets", namespace, name), query=_query(why=why))
+
+
+def _entry(kind: str, namespace: str, name: str) -> str:
+    return f"/api/{kind}/{_segment(namespace)}/{_segment(name)}"
+
+
 # Access and health
+
+
+def audit(
+    *, process_id: int | None = None, limit: int = 100, before: int | None = None
+) -> Call[list[JsonObject]]:
+    """What was done, newest first: to one process, or (with the permission `admin`) to everything.
+
+    `before` is the id of the oldest line that is known already.
+    """
+    return _get("/api/audit", _query(processId=process_id, limit=limit, before=before))
 
 
 def namespaces() -> Call[list[JsonObject]]:
@@ -282,9 +347,28 @@ def _get(path: str, query: dict[str, str] | None = None) -> Call[Any]:
 
 
 def _post(
-    path: str, body: Any, query: dict[str, str] | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+    path: str,
+    body: Any,
+    query: dict[str, str] | None = None,
+    timeout_s: float = ANSWER_TIMEOUT_S,
+    headers: dict[str, str] | None = None,
 ) -> Call[Any]:
-    return Call(method="POST", path=path, query=query or {}, body=encode(body), timeout_s=timeout_s)
+    return Call(
+        method="POST",
+        path=path,
+        query=query or {},
+        body=encode(body),
+        headers=headers or {},
+        timeout_s=timeout_s,
+    )
+
+
+def _once(idempotency_key: str | None) -> dict[str, str]:
+    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+
+
+def _put(path: str, body: Any) -> Call[Any]:
+    return Call(method="PUT", path=path, body=encode(body))
 
 
 def _document(method: str, path: str, document: Mapping[str, Any] | str) -> Call[Any]:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from stepwell.definition.dependencies import dependency_problems, has_edges
+from stepwell.definition.dependencies import Graph, dependency_problems, edges_of, has_edges
 from stepwell.definition.names import name_problems, ref_problems
 from stepwell.definition.places import CONTAINERS, Place, walk
 from stepwell.definition.read import read_leniently
 from stepwell.definition.references import References
+from stepwell.definition.step_inputs import input_problems
 from stepwell.definition.template import Reference, compile_template
 from stepwell.model.definition import (
     ProcessConfiguration,
@@ -54,12 +55,15 @@ def check(
     certain = not has_edges(definition.metadata) and not any(
         place.step.type is StepType.FLOW_GATEWAY for place in places
     )
-    references = References(by_ref, order_is_certain=certain)
+    top = [step.ref for step in definition.steps]
+    edges = edges_of(definition.metadata, top)
+    references = References(by_ref, order_is_certain=certain, graph=Graph(edges) if edges else None)
     for place in places:
         problems += _step_problems(place, known, policies)
+        problems += input_problems(place, () if edges else top)
         problems += references.problems(place.step.input, f"{place.at}.input", place)
     problems += references.problems(definition.output_mapping, _join(at, "outputMapping"), None)
-    problems += dependency_problems(definition.metadata, by_ref, _join(at, "metadata"))
+    problems += dependency_problems(definition.metadata, by_ref, top, _join(at, "metadata"))
     return problems
 
 

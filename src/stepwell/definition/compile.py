@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+from stepwell.definition.dependencies import dependents_of, edges_of
 from stepwell.definition.plan import SCRIPTS, SERVER, Plan, StepPlan
 from stepwell.definition.template import Template, compile_template
 from stepwell.model.codec import change
@@ -25,14 +26,18 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
     for position, step in enumerate(definition.steps):
         _place(step, position, None, (), numbers, steps, jumps)
     output = compile_template(definition.output_mapping) if definition.output_mapping else None
+    top = tuple(step.ref for step in definition.steps)
+    edges = edges_of(definition.metadata, top)
     return Plan(
         id=stored_id,
         definition=definition,
         steps=steps,
-        top=tuple(step.ref for step in definition.steps),
+        top=top,
         size=next(numbers),
         output=output,
         entries=_entries_named([*(plan.input for plan in steps.values()), *([output] if output else [])]),
+        edges=edges,
+        dependents=dependents_of(edges),
     )
 
 

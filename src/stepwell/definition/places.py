@@ -19,6 +19,11 @@ class Place(Record, frozen=True):
     """The containers around it, outermost first."""
 
     @property
+    def top(self) -> str:
+        """The ref of the top-level step that it is or is in."""
+        return (self.around[0] if self.around else self.step).ref
+
+    @property
     def loops(self) -> tuple[StepDefinition, ...]:
         return tuple(step for step in self.around if step.type is StepType.FOREACH)
 

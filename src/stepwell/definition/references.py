@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stepwell.definition.compile import IN_SERVER
+from stepwell.definition.dependencies import Graph
 from stepwell.definition.names import SELF
 from stepwell.definition.places import Order, Place, order_of, shared_levels
 from stepwell.definition.template import Reference, scan
@@ -17,8 +18,11 @@ _TAKES_SECRETS = IN_SERVER | {StepType.WORKER}
 class References:
     """The templates of one definition, checked against its steps."""
 
-    def __init__(self, places: Mapping[str, Place], *, order_is_certain: bool) -> None:
+    def __init__(
+        self, places: Mapping[str, Place], *, order_is_certain: bool, graph: Graph | None = None
+    ) -> None:
         self.places = places
+        self.graph = graph
         self.order_is_certain = order_is_certain
         """False with jumps or edges: a step further down may have run already."""
 
@@ -64,6 +68,11 @@ class References:
             yield from self._order(reference, at, place, other)
 
     def _order(self, reference: Reference, at: str, place: Place, other: Place) -> Iterator[Problem]:
+        if self.graph is not None and other.top != place.top:
+            if not self.graph.is_before(other.top, place.top):
+                message = "no edge puts it before this step, so it may not have run yet"
+                yield _problem(at, reference, message, "NOT_RUN_YET", warning=True)
+            return
         order = order_of(other, place)
         if order is Order.BEFORE:
             return

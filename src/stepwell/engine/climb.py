@@ -8,7 +8,7 @@ from stepwell.definition.plan import StepPlan
 from stepwell.engine.draft import MAX_TRANSITIONS, Draft
 from stepwell.engine.effects import Mark
 from stepwell.engine.inputs import want_inputs
-from stepwell.engine.steps import begin_anew, create, fails_parent, hold, is_held, skip
+from stepwell.engine.steps import begin_anew, create, fails_parent, hold, is_held, skip, skip_anew
 from stepwell.model.codec import EMPTY, Json, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -34,18 +34,22 @@ def open_child(draft: Draft, ref: str, indices: StepPath, parent: StepContext | 
         before = draft.find(draft.id_at(path))
         if before is not None:
             if _is_of_another_pass(before, parent):
+                if is_skipped(draft, ref):
+                    return skip_anew(draft, before, parent)
                 return enter(draft, plan, begin_anew(draft, plan, before, parent))
             if resumed:
-                return _pick_up(draft, plan, before)
-    if draft.snapshot.marks.get(ref) is Mark.SKIP:
+                return _pick_up(draft, plan, before, parent)
+    if is_skipped(draft, ref):
         return skip(draft, plan, path, parent)
     return enter(draft, plan, create(draft, plan, path, parent))
 
 
-def _pick_up(draft: Draft, plan: StepPlan, before: StepContext) -> StepContext:
+def _pick_up(draft: Draft, plan: StepPlan, before: StepContext, parent: StepContext | None) -> StepContext:
     draft.transitions += 1
     if before.status.is_open or not fails_parent(plan, before):
         return before
+    if is_skipped(draft, plan.ref):
+        return skip_anew(draft, before, parent)
     return draft.controls[plan.type].resume(draft, plan, before)
 
 
@@ -54,6 +58,11 @@ def _is_of_another_pass(before: StepContext, parent: StepContext | None) -> bool
     return not before.status.is_open and before.parent_execution_id != (
         1 if parent is None else parent.execution
     )
+
+
+def is_skipped(draft: Draft, ref: str) -> bool:
+    """Does an operator want this step of the definition left out?"""
+    return draft.snapshot.marks.get(ref) is Mark.SKIP
 
 
 def enter(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
@@ -68,8 +77,16 @@ def open_anew(draft: Draft, ref: str, indices: StepPath, parent: StepContext | N
     plan = draft.plan.steps[ref]
     path = (ref, *indices)
     before = draft.find(draft.id_at(path))
-    step = create(draft, plan, path, parent) if before is None else begin_anew(draft, plan, before, parent)
-    return enter(draft, plan, step)
+    if before is None:
+        return skip(draft, plan, path, parent) if is_skipped(draft, ref) else enter(
+            draft, plan, create(draft, plan, path, parent)
+        )
+    if before.status is StepStatus.SKIPPED and not _is_of_another_pass(before, parent):
+        # An operator has removed it.
+        return before
+    if is_skipped(draft, ref):
+        return skip_anew(draft, before, parent)
+    return enter(draft, plan, begin_anew(draft, plan, before, parent))
 
 
 def run_sequence(

@@ -20,6 +20,7 @@ from stepwell.engine.events import (
     SignalReceived,
     StateEdited,
     StepOrdered,
+    StepRemoved,
     StepReported,
     TerminateRequested,
     TimerFired,
@@ -43,6 +44,7 @@ REACTIONS: dict[type[Event], Reaction] = {
     UnpauseRequested: operate.unpause_requested,
     StateEdited: operate.state_edited,
     StepOrdered: operate.step_ordered,
+    StepRemoved: operate.step_removed,
 }
 
 

@@ -253,12 +253,14 @@ class Draft:
             raise Missing(*missing)
         return [self.snapshot.others[key] for key in keys]
 
-    def open_steps(self, limit: int) -> tuple[list[StepContext], bool]:
-        """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more."""
+    def open_steps(self, limit: int, after: int = 0) -> tuple[list[StepContext], bool]:
+        """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more.
+
+        A decision asks for one range only."""
         if self.snapshot.open_steps is None:
-            raise Missing(OpenSteps(limit))
+            raise Missing(OpenSteps(limit, after))
         found = {id: self.step(id) for id in self.snapshot.open_steps}
-        found |= {id: step for id, (step, _) in self._steps.items()}
+        found |= {id: step for id, (step, _) in self._steps.items() if id > after}
         steps = [found[id] for id in sorted(found) if found[id].status.is_open]
         return steps[:limit], len(steps) > limit or len(self.snapshot.open_steps) >= limit
 

@@ -135,9 +135,10 @@ class KnownProcess(Record, frozen=True, kw_only=True):
 
 
 class OpenSteps(Record, frozen=True):
-    """The first `limit` open steps of the process, by id."""
+    """The first `limit` open steps of the process behind an id, by id."""
 
     limit: int
+    after: int = 0
 
 
 class Ids(Record, frozen=True):

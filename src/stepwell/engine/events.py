@@ -126,6 +126,12 @@ class StepOrdered(Event, frozen=True, kw_only=True):
     sealed: SealedChange | None = None
 
 
+class StepRemoved(Event, frozen=True, kw_only=True):
+    """An operator wants one step left out in this process: it has not begun, or is open."""
+
+    ref: str
+
+
 AnyEvent = (
     ProcessStarted
     | StepReported
@@ -141,4 +147,5 @@ AnyEvent = (
     | RerunFromRequested
     | StateEdited
     | StepOrdered
+    | StepRemoved
 )

@@ -137,9 +137,9 @@ def _mark_later_siblings(draft: Draft, step: StepContext) -> None:
 def _following(draft: Draft, plan: StepPlan, path: StepPath) -> list[StepPath]:
     if plan.parent is None:
         if draft.plan.edges:
-            paths: list[StepPath] = [(ref,) for ref in downstream(draft, plan.ref)]
-            draft.want(draft.id_at(each) for each in paths)
-            return paths
+            later: list[StepPath] = [(ref,) for ref in downstream(draft, plan.ref)]
+            draft.want(draft.id_at(each) for each in later)
+            return later
         refs = draft.plan.top
     else:
         container = draft.plan.steps[plan.parent]

@@ -12,7 +12,7 @@ from stepwell.engine.events import (
     TimerFired,
 )
 from stepwell.engine.hooks import tell_parent
-from stepwell.engine.operate import resume_requested
+from stepwell.engine.operate import resume_requested, unpaused_rest
 from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock
 from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
@@ -185,6 +185,8 @@ def timer_fired(draft: Draft, event: TimerFired) -> Reply:
         _process_timeout(draft)
     elif event.kind is DueKind.ORDER:
         _obey(draft, event)
+    elif event.kind is DueKind.PAUSE:
+        unpaused_rest(draft, decode(event.body))
     elif event.kind is DueKind.UPDATE:
         take_update(draft, event.body)
     elif event.kind is DueKind.NEWS:
@@ -223,7 +225,7 @@ def signal_received(draft: Draft, event: SignalReceived) -> Reply:
         return Refusal("CONFLICT", f"process is {draft.process.status}, it takes no signals")
     steps, _ = draft.open_steps(MOST_LOOKED_AT)
     for step in steps:
-        waits = draft.plan_of(step).type is StepType.WAIT
+        waits = draft.plan_of(step).type is StepType.WAIT and step.phase is not Phase.HELD
         if waits and matches(draft.decoded(step, "input"), event.name, event.correlation):
             settle(draft, close(draft, step, StepStatus.COMPLETED, event.payload))
             return None

@@ -118,8 +118,10 @@ def begin(draft: Draft, step: StepContext) -> StepContext:
 
 def run_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     """Resume a leaf: a new execution, its retries counted from 0."""
-    again = next_execution(draft, step, draft.now)
-    return draft.controls[plan.type].open(draft, plan, change(again, status=StepStatus.SCHEDULED, retries=0))
+    again = change(next_execution(draft, step, draft.now), status=StepStatus.SCHEDULED, retries=0)
+    if is_held(draft, plan.ref):
+        return hold(draft, again)
+    return draft.controls[plan.type].open(draft, plan, again)
 
 
 def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepContext:
@@ -129,6 +131,7 @@ def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepCo
         change(
             step,
             status=StepStatus.RUNNING,
+            phase=Phase.WORK if step.phase is Phase.HELD else step.phase,
             container_runs=step.container_runs + 1,
             output=EMPTY,
             updated=draft.now,
@@ -162,8 +165,8 @@ def schedule(draft: Draft, plan: StepPlan, step: StepContext, delay_ms: int = 0)
 def _start_clocks(draft: Draft, step: StepContext, policy: ErrorPolicy, due: int) -> StepContext:
     if policy.start_timeout is not None:
         step = set_timer(draft, step, DueKind.START_TIMEOUT, due + policy.start_timeout.duration)
-    if policy.completion_timeout is not None and not step.retries:
-        # One clock for all executions of this pass: a retry must not set it back.
+    if policy.completion_timeout is not None and not (step.retries or step.timers & DueKind.COMPLETION_TIMEOUT):
+        # One clock for all executions of this pass: neither a retry nor a hold must set it back.
         at = due + policy.completion_timeout.duration
         step = set_timer(draft, step, DueKind.COMPLETION_TIMEOUT, at, pass_of(step))
     return step
@@ -176,9 +179,14 @@ def pass_of(step: StepContext) -> Json:
 
 def offer(draft: Draft, step: StepContext, due: int) -> StepContext:
     """Ready for its queue at `due`: at once, or by a due row (a delayed step stands in `due`, not in the queue)."""
+    if step.phase is Phase.HELD:
+        step = change(step, status=StepStatus.SCHEDULED, phase=Phase.WORK)
     if due > draft.now:
         step = set_timer(draft, change(step, schedule=due), DueKind.READY, due)
         return draft.put(change(step, hand_out=step.hand_out.released()), Write.OFFER)
+    step = drop_timer(draft, step, DueKind.READY)
+    if step.phase is Phase.WORK and is_held(draft, str(step.path[0])):
+        return hold(draft, step)
     ready = rank(due, step.priority)
     return draft.put(
         change(step, hand_out=change(step.hand_out, ready=ready, claim=None, deadline=0)), Write.OFFER
@@ -226,16 +234,25 @@ def is_held(draft: Draft, ref: str) -> bool:
 
 
 def hold(draft: Draft, step: StepContext) -> StepContext:
-    """PAUSED, in no queue, until the mark is gone or the process goes on."""
+    """PAUSED, in no queue, until the mark is gone or the process goes on. Its start timeout does not run meanwhile."""
+    step = drop_timer(draft, step, DueKind.START_TIMEOUT)
     held = change(step, status=StepStatus.PAUSED, phase=Phase.HELD, hand_out=step.hand_out.released())
-    return set_timer(draft, draft.put(held, Write.OFFER), DueKind.READY, draft.now + HOLD_LOOK_MS)
+    held = draft.put(held, Write.OFFER)
+    if draft.snapshot.marks.get(str(step.path[0])) is Mark.HOLD:
+        # Nobody tells it when the mark goes. A process that goes on tells its steps.
+        return set_timer(draft, held, DueKind.READY, draft.now + HOLD_LOOK_MS)
+    return drop_timer(draft, held, DueKind.READY)
 
 
 def let_go(draft: Draft, step: StepContext) -> StepContext:
-    """It begins, or goes back to its queue."""
+    """It begins, or goes back to its queue; or it is skipped, when that is what the operator wants by now."""
     plan = draft.plan_of(step)
     step = drop_timer(draft, step, DueKind.READY)
     free = draft.put(change(step, status=StepStatus.SCHEDULED, phase=Phase.WORK))
+    if draft.snapshot.marks.get(plan.ref) is Mark.SKIP:
+        return close(draft, free, StepStatus.SKIPPED, EMPTY)
+    if free.hand_out.runs:
+        return offer(draft, free, draft.now)
     return draft.controls[plan.type].open(draft, plan, free)
 
 
@@ -259,9 +276,14 @@ def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> 
 
 def cancel(draft: Draft, step: StepContext) -> StepContext:
     """It ends because something around it ended. A process that it waits for is told to end too."""
+    end_child(draft, step)
+    return close(draft, step, StepStatus.CANCELLED, step.output)
+
+
+def end_child(draft: Draft, step: StepContext) -> None:
+    """The process that a SUB_PROCESS step waits for is told to end: nobody waits for it any more."""
     if step.children is not None and draft.plan_of(step).type is StepType.SUB_PROCESS:
         draft.set_due(DueKind.ORDER, draft.now, process_id=step.children.base, body=b'"TERMINATE"')
-    return close(draft, step, StepStatus.CANCELLED, step.output)
 
 
 MOST_CANCELLED = 10_000

@@ -22,7 +22,9 @@ class DueKind(IntEnum):
     ORDER = 256
     """To a process, from another one of its family: terminate, resume."""
     UPDATE = 512
-    """To a process, from an UPDATE_STEP of another one, whose step id it carries: one of its steps is done, failed, fed."""
+    """To a process, from an UPDATE_STEP of another one (whose step id it carries): about one of its steps."""
+    PAUSE = 1024
+    """To a process with many open steps: the rest of them is to be held, or let go, from the id in the body on."""
     START_PROCESS = 32
     """Start the process that has this id; the request is in the body."""
 

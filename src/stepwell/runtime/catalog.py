@@ -17,6 +17,7 @@ from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import Conflict, Invalid, NotFound, Problem
 from stepwell.model.namespace import Namespace
+from stepwell.runtime.audit import LOCAL, note
 from stepwell.store.port import Changes, Turn
 
 
@@ -39,12 +40,16 @@ def put_definition(
     definition = change(definition, version=version)
     existing = turn.find_definition(namespace, name, version, hidden=True)
     if existing is not None:
+        if existing.hidden and existing.fingerprint == fingerprint(definition):
+            note(turn, now, by, "SHOW_DEFINITION", f"{namespace}/{name}", detail=encode({"version": version}))
         return _same_version(turn, existing, definition)
     if latest is not None and version < latest.version:
         raise Conflict(
             f"version {version} of {namespace}/{name} is lower than the latest, which is {latest.version}"
         )
     put_namespace(turn, now, namespace, "", by)
+    detail = encode({"version": version})
+    note(turn, now, by, "PUT_DEFINITION", f"{namespace}/{name}", detail=detail)
     return turn.put_definition(_stored(definition, version, now, by, latest))
 
 
@@ -94,12 +99,16 @@ def _audited(step: StepDefinition, created: int, created_by: str, updated: int, 
     )
 
 
-def delete_definitions(turn: Turn, now: int, namespace: str, name: str, version: int | None = None) -> int:
+def delete_definitions(
+    turn: Turn, now: int, namespace: str, name: str, version: int | None = None, by: str = LOCAL
+) -> int:
     """Hide one version, or all of them; how many. Processes that follow them go on. Raises NotFound."""
     count = turn.hide_definitions(namespace, name, version)
     if not count:
         which = f"{namespace}/{name}" + (f" version {version}" if version is not None else "")
         raise NotFound(f"there is no process definition {which}")
+    detail = encode({"version": version, "count": count})
+    note(turn, now, by, "DELETE_DEFINITION", f"{namespace}/{name}", detail=detail)
     return count
 
 
@@ -114,13 +123,15 @@ def put_policy(turn: Turn, now: int, policy: ErrorPolicy, by: str) -> ErrorPolic
         updated_by=by,
     )
     put_namespace(turn, now, policy.namespace, "", by)
+    note(turn, now, by, "PUT_ERROR_POLICY", f"{policy.namespace}/{policy.name}")
     return turn.put_policy(stored)
 
 
-def delete_policy(turn: Turn, now: int, namespace: str, name: str) -> None:
+def delete_policy(turn: Turn, now: int, namespace: str, name: str, by: str = LOCAL) -> None:
     """Raises NotFound. Steps that still name it run without a policy."""
     if not turn.delete_policy(namespace, name):
         raise NotFound(f"there is no error policy {namespace}/{name}")
+    note(turn, now, by, "DELETE_ERROR_POLICY", f"{namespace}/{name}")
 
 
 def put_namespace(turn: Turn, now: int, name: str, description: str, by: str) -> Namespace:
@@ -131,6 +142,7 @@ def put_namespace(turn: Turn, now: int, name: str, description: str, by: str) ->
     _refuse(name_problems(name, "name"))
     namespace = Namespace(name, description, now, by)
     turn.put_namespace(namespace)
+    note(turn, now, by, "PUT_NAMESPACE", name)
     return namespace
 
 
@@ -170,6 +182,7 @@ def create_client(
     token: str,
     permissions: Iterable[Permission],
     expires: int = 0,
+    by: str = LOCAL,
 ) -> ClientApplication:
     """A new client application. `expires`: epoch ms, 0 = never.
 
@@ -195,10 +208,12 @@ def create_client(
         expires=expires,
     )
     turn.put_client(client)
+    detail = encode({"permissions": sorted(granted), "expires": expires})
+    note(turn, now, by, "CREATE_CLIENT", client_id, detail=detail)
     return client
 
 
-def revoke_client(turn: Turn, now: int, client_id: str) -> ClientApplication:
+def revoke_client(turn: Turn, now: int, client_id: str, by: str = LOCAL) -> ClientApplication:
     """Its bearer opens nothing from now on. Again: unchanged. Raises NotFound."""
     client = turn.client(client_id)
     if client is None:
@@ -207,6 +222,7 @@ def revoke_client(turn: Turn, now: int, client_id: str) -> ClientApplication:
         return client
     revoked = change(client, revoked=now)
     turn.put_client(revoked)
+    note(turn, now, by, "REVOKE_CLIENT", client_id)
     return revoked
 
 

@@ -139,8 +139,8 @@ class Fold:
                 snapshot.entries[key] = self._around.entry(key)
             case NewestProcess() | ProcessById():
                 snapshot.others[key] = self._around.process(key)
-            case OpenSteps(limit):
-                snapshot.open_steps = self._open_steps(limit)
+            case OpenSteps(limit, after):
+                snapshot.open_steps = self._open_steps(limit, after)
             case Ids(purpose, count):
                 snapshot.ids[purpose] = self._turn.reserve(-(-count // BLOCK))
 
@@ -161,8 +161,8 @@ class Fold:
                 self.snapshot.steps[step.id] = step
                 self.added_bytes += ROW_BYTES + len(step.input) + len(step.output)
 
-    def _open_steps(self, limit: int) -> tuple[int, ...]:
-        """Open steps as stored, and those that only this turn knows yet."""
+    def _open_steps(self, limit: int, after: int) -> tuple[int, ...]:
+        """Open steps behind an id as stored, and those that only this turn knows yet."""
         process = self.snapshot.process
         if process is None:
             return ()
@@ -170,12 +170,15 @@ class Fold:
         runs = [(process.id + 1, process.id + self.snapshot.plan.size - 1)]
         runs += [(block.first, block.first + block.count - 1) for block in self._turn.blocks(process.id)]
         for first, last in runs:
-            if len(found) < limit:
-                found += self._turn.step_range(first, last, limit - len(found), open_only=True)
+            if len(found) < limit and last > after:
+                room = limit - len(found)
+                found += self._turn.step_range(max(first, after + 1), last, room, open_only=True)
         self._add(found)
         ids = {step.id for step in found}
         ids |= {
-            id for id in self.writes if (step := self.snapshot.steps[id]) is not None and step.status.is_open
+            id
+            for id in self.writes
+            if id > after and (step := self.snapshot.steps[id]) is not None and step.status.is_open
         }
         return tuple(sorted(ids))
 

@@ -19,13 +19,33 @@ from stepwell.server.declare import Declared, Undeclared
 from stepwell.server.door import Disconnected, Receive
 from stepwell.server.hot import HOT_ROUTES, Desk, HotRoute, Scope, serve_hot
 from stepwell.server.problems import Answer, answer_to, problem
-from stepwell.server.routes import clients, definitions, error_policies, health, namespaces, processes
+from stepwell.server.routes import (
+    audit,
+    clients,
+    definitions,
+    error_policies,
+    health,
+    namespaces,
+    processes,
+    secrets,
+    variables,
+)
 from stepwell.settings import Settings
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _JSON = (b"content-type", b"application/json")
-_NOUNS = (processes, definitions, error_policies, namespaces, clients, health)
+_NOUNS = (
+    processes,
+    definitions,
+    error_policies,
+    variables,
+    secrets,
+    namespaces,
+    clients,
+    audit,
+    health,
+)
 
 
 class App:

@@ -1,14 +1,15 @@
 """The routes used thousands of times a second: bare ASGI handlers, below any framework."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from stepwell.model.client import ClientApplication, Permission
-from stepwell.model.codec import encode
+from stepwell.model.codec import change, encode
 from stepwell.model.work import Acceptance
 from stepwell.runtime.asks import Gone
-from stepwell.runtime.requests import Exchange, Exchanged, Extension, Poll
+from stepwell.runtime.requests import Exchange, Exchanged, Extension, Poll, StartRequest
 from stepwell.runtime.runtime import Runtime
 from stepwell.server import wire
 from stepwell.server.auth import Doorkeeper
@@ -24,6 +25,8 @@ LONGEST_WAIT_MS = 30_000
 _PATIENCE_S = 0.02
 """A poll that is answered sooner is not watched for a disconnect."""
 _HOST_HEADER = b"unmeshed_host_name"
+_IDEMPOTENCY_HEADER = b"idempotency-key"
+_KEY = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 
 
 class Desk(NamedTuple):
@@ -188,13 +191,24 @@ def _poll_of(asked: wire.ExchangeRequest, request: Request) -> Poll | None:
     )
 
 
-async def run_async(desk: Desk, request: Request) -> bytes:
+def _start_of(desk: Desk, request: Request) -> StartRequest:
     start = wire.read_start(request.body, request.client.client_id, desk.settings.depth_limit)
+    key = request.header(_IDEMPOTENCY_HEADER)
+    if key is None:
+        return start
+    text = key.decode("latin-1").strip()
+    if not _KEY.fullmatch(text):
+        raise Unreadable("Idempotency-Key must be 1 to 255 printable ASCII characters", code="BAD_REQUEST")
+    return change(start, idempotency_key=text)
+
+
+async def run_async(desk: Desk, request: Request) -> bytes:
+    start = _start_of(desk, request)
     return encode(wire.process_data(await desk.runtime.start(start)))
 
 
 async def run_sync(desk: Desk, request: Request) -> bytes:
-    start = wire.read_start(request.body, request.client.client_id, desk.settings.depth_limit)
+    start = _start_of(desk, request)
     settings = desk.settings
     asked_s = Query(request.scope["query_string"]).number("timeout")
     wait_ms = settings.sync_wait_ms if asked_s is None or asked_s <= 0 else asked_s * 1_000

@@ -22,6 +22,7 @@ from stepwell.model.definition import (
 )
 from stepwell.model.process import ProcessContext
 from stepwell.model.search import ProcessSearch
+from stepwell.model.secret import masked
 from stepwell.model.step import StepContext, StepExecution, StepStatus, render_path
 from stepwell.model.work import Acceptance, QueueName, WorkRequest, WorkResult, WorkStatus
 from stepwell.runtime.requests import Operated, StartRequest
@@ -559,6 +560,7 @@ def process_data(
         input=_payload(process.input, hide_large),
         output=_payload(process.output, hide_large),
         state=_payload(process.state, hide_large),
+        secret_state=masked(process.secret_state) if process.secret_state else {},
         step_id_count=process.step_count,
         steps=[StepIdData(step.id, step.process_id, step.ref) for step in steps],
         step_records=list(records),

@@ -5,6 +5,7 @@ from typing import Any
 from stepwell.model.codec import Raw, decode, encode, raw
 from stepwell.model.definition import StepType
 from stepwell.model.errors import Problem
+from stepwell.steps.gateway_rules import compose
 from stepwell.steps.sandbox.sandbox import Sandbox
 from stepwell.steps.sandbox.script import Language, Script
 from stepwell.steps.step import BuiltIn, Completed, Failed, Outcome, StepCall
@@ -23,7 +24,9 @@ class ControlScript:
 
     async def run(self, call: StepCall) -> Outcome:
         given = decode(call.request.input)
-        text = given.get("script")
+        text = (
+            compose(given["rules"]) if given.get("rules") and not given.get("script") else given.get("script")
+        )
         if not isinstance(text, str) or not text.strip():
             return Failed(encode({"error": "this step needs a script", "logs": []}))
         language = LANGUAGES.get(

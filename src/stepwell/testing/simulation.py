@@ -130,8 +130,8 @@ class Simulation:
         try:
             with small(self.bounds):
                 self._live()
-        except Violation as broken:
-            raise self._failed(str(broken)) from broken
+        except Violation as violation:
+            raise self._failed(str(violation)) from violation
         except Exception as error:
             raise self._failed(f"{type(error).__name__}: {error}") from error
         finally:

@@ -5,8 +5,8 @@
                          {"condition": "{{ steps.ask.output.withdrawn }}", "targetRef": "EXIT"}]}}
 
 Input: `rules`, each with a `condition` (an arrow function `(steps, context) => true or false`, or a boolean) and a
-`targetRef`; the first that holds decides, else `defaultTargetRef`, else the next step follows. A target is a step of the
-same sequence (top level, LIST, WHILE). Before the gateway: the steps from there on run again, each as a further
+`targetRef`; the first that holds decides, else `defaultTargetRef`, else the next step follows. A target is a step of
+the same sequence (top level, LIST, WHILE). Before the gateway: the steps from there on run again, each as a further
 execution. After it: the steps between end SKIPPED. `EXIT`: the process ends COMPLETED here, as an EXIT step ends it.
 Past `maxExecutions` (10,000) of the gateway it fails instead of jumping back. Output: `{target, logs}`.
 """

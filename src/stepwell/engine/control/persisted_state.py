@@ -51,10 +51,9 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 
 
 def _problem(given: dict[str, Any]) -> str:
-    try:
-        action = Action(given.get("action"))
-    except ValueError:
+    if given.get("action") not in tuple(Action):
         return f"action must be one of {', '.join(Action)}, not {given.get('action')!r}"
+    action = Action(given["action"])
     if action is Action.READ_BULK:
         names = given.get("names")
         if not isinstance(names, list) or not all(_is_name(name) for name in names):

@@ -10,7 +10,7 @@ from stepwell.model.client import GRANTABLE, ClientApplication, Permission
 from stepwell.model.codec import Record, decode_as
 from stepwell.model.errors import Invalid, Problem
 from stepwell.runtime.catalog import create_client, revoke_client
-from stepwell.server.asks import Ask, answer, body_of, desk_of
+from stepwell.server.asks import Ask, answer, body_of, caller_of, desk_of
 from stepwell.server.declare import declare
 from stepwell.server.door import check_json
 from stepwell.server.query import LARGEST_ID
@@ -59,8 +59,9 @@ async def create(request: Ask) -> Response[bytes]:
     client_id = asked.client_id or f"client-{secrets.token_hex(6)}"
     granted = USUAL if asked.permissions is None else tuple(Permission(p) for p in asked.permissions)
     token = secrets.token_urlsafe(32)
+    by, expires = caller_of(request).client_id, asked.expires or 0
     made = await desk.runtime.write(
-        lambda turn, now: create_client(turn, now, client_id, token, granted, asked.expires or 0)
+        lambda turn, now: create_client(turn, now, client_id, token, granted, expires, by)
     )
     desk.doorkeeper.forget()
     return answer(client_data(made, token))
@@ -87,7 +88,8 @@ async def listed(request: Ask) -> Response[bytes]:
 )
 async def revoke(request: Ask, client_id: FromPath[str]) -> Response[bytes]:
     desk = desk_of(request)
-    revoked = await desk.runtime.write(lambda turn, now: revoke_client(turn, now, client_id))
+    by = caller_of(request).client_id
+    revoked = await desk.runtime.write(lambda turn, now: revoke_client(turn, now, client_id, by))
     desk.doorkeeper.forget()
     return answer(client_data(revoked))
 

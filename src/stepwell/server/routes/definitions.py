@@ -94,7 +94,8 @@ async def remove(request: Ask) -> Response[bytes]:
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise Invalid(problems=(Problem("", "must be a list of definitions", "WRONG_KIND"),))
     version_only = query_of(request).flag("versionOnly")
-    details = [await _remove_one(desk_of(request), value, version_only) for value in values]
+    by = caller_of(request).client_id
+    details = [await _remove_one(desk_of(request), value, version_only, by) for value in values]
     return answer({"count": sum(detail["deleted"] for detail in details), "details": details})
 
 
@@ -178,7 +179,7 @@ async def _upsert_one(request: Ask, value: Any, at: str) -> UpsertAnswer:
     return UpsertAnswer(namespace=stored.namespace, name=stored.name, version=stored.version)
 
 
-async def _remove_one(desk: Desk, value: dict[str, Any], version_only: bool) -> dict[str, Any]:
+async def _remove_one(desk: Desk, value: dict[str, Any], version_only: bool, by: str) -> dict[str, Any]:
     namespace, name = str(value.get("namespace") or DEFAULT_NAMESPACE), str(value.get("name") or "")
     version = whole_number(str(value.get("version") or "")) if version_only else None
     told: dict[str, Any] = {"namespace": namespace, "name": name, "version": version, "deleted": 0}
@@ -186,7 +187,7 @@ async def _remove_one(desk: Desk, value: dict[str, Any], version_only: bool) -> 
         return told | {"error": "names no version"}
     try:
         deleted = await desk.runtime.write(
-            lambda turn, now: delete_definitions(turn, now, namespace, name, version)
+            lambda turn, now: delete_definitions(turn, now, namespace, name, version, by)
         )
     except NotFound as error:
         return told | {"error": error.message}

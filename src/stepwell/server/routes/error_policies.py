@@ -75,7 +75,8 @@ async def one(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Re
     opt=declare(Permission.DEFINE, "Delete an error policy.", answer=dict[str, Any], tag="error policies"),
 )
 async def remove(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    await desk_of(request).runtime.write(lambda turn, now: delete_policy(turn, now, namespace, name))
+    by = caller_of(request).client_id
+    await desk_of(request).runtime.write(lambda turn, now: delete_policy(turn, now, namespace, name, by))
     return answer({"namespace": namespace, "name": name, "deleted": True})
 
 

@@ -74,6 +74,12 @@
     return value;
   };
 
+  // What is said goes out as it is: the library cannot take a string that was just put together from two.
+  const say = (kind, value) => {
+    outcome = need === null ? kind : "need";
+    said = need === null ? value : stringify(need);
+  };
+
   // Looking at every value makes writing five times slower, and is needed only when a null may have been a NaN.
   const written = (value) => {
     const json = stringify(value);
