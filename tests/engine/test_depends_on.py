@@ -88,18 +88,17 @@ def test_only_this_namespace_counts():
 @pytest.mark.parametrize(
     "input",
     [
-        {"dependsOnStatement": None},
-        {"dependsOnStatement": " "},
-        {"dependsOnStatement": 3},
-        {"dependsOnStatement": "PROCESS('a')"},
-        {"dependsOnStatement": "PROCESS('a', 'GONE')"},
+        {"statement": None},
+        {"statement": " "},
+        {"statement": 3},
+        {"statement": "PROCESS('a')"},
+        {"statement": "PROCESS('a', 'GONE')"},
         {"intervalSeconds": 0},
         {"intervalSeconds": 1.5},
         {"windowSeconds": -1},
     ],
 )
 def test_what_it_refuses(input):
-    world = waiting(**{"statement": "PROCESS('a', 'COMPLETED')", **{k: v for k, v in input.items() if k != "dependsOnStatement"}}) \
-        if "dependsOnStatement" not in input else waiting(input["dependsOnStatement"])  # fmt: skip
+    world = waiting(**{"statement": "PROCESS('a', 'COMPLETED')", **input})
     assert world.status("d") == "FAILED"
     assert "error" in world.output("d")

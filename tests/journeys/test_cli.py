@@ -139,6 +139,20 @@ def test_run_takes_its_input_in_three_ways(env: Mapping[str, str], tmp_path: Pat
         assert (ran.json["status"], ran.json["output"]) == ("COMPLETED", {"it": expected})
 
 
+def test_run_takes_the_definition_along(env: Mapping[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "adhoc.yaml"
+    file.write_text(
+        "name: adhoc\nsteps:\n- {type: NOOP, name: n, ref: n, input: {twice: '{{ input.it }}'}}\n"
+    )
+    ran = stepwell("run", "--definition", file, "--input", '{"it": 4}', "--wait", "-o", "json", env=env)
+    assert (ran.code, ran.json["processType"], ran.json["output"]) == (0, "DYNAMIC", {"twice": 4})
+    assert stepwell("definition", "get", "adhoc", env=env).code == 1
+    file.write_text("name: adhoc\nsteps:\n- {type: WORKER, name: w}\n")
+    ran = stepwell("run", "--definition", file, env=env)
+    assert ran.code == 1 and "definition.steps[0].ref" in ran.err
+    assert stepwell("run", env=env).code == 2
+
+
 def test_waiting_draws_the_tree_and_the_output(env: Mapping[str, str]) -> None:
     ran = stepwell("run", "echo", "--input", '{"it": "seen"}', "--wait", env=env)
     lines = [line.split() for line in ran.out.splitlines()]

@@ -328,14 +328,14 @@ def test_a_start_as_python_and_as_go_send_it() -> None:
         b'{"namespace": null, "name": "w", "version": null, "requestId": "r", "correlationId": null, "input": null}',
         "c",
         64,
-    )
+    ).request
     assert (python.namespace, python.version, python.input, python.created_by) == (
         "default",
         None,
         b"{}",
         "c",
     )
-    go = wire.read_start(b'{"namespace":"shop","name":"w","version":2,"input":{"a": 2}}', "c", 64)
+    go = wire.read_start(b'{"namespace":"shop","name":"w","version":2,"input":{"a": 2}}', "c", 64).request
     assert (go.namespace, go.version, go.input) == ("shop", 2, b'{"a": 2}')
 
 

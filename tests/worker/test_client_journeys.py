@@ -35,6 +35,16 @@ def test_run_and_read(client: Client) -> None:
     assert client.process(ended["processId"])["stepRecords"] == []
 
 
+def test_run_with_a_definition_of_its_own(client: Client) -> None:
+    ended = client.run(definition=NOOP | {"name": "adhoc"}, input={"a": 1})
+    assert (ended["status"], ended["name"], ended["processType"]) == ("COMPLETED", "adhoc", "DYNAMIC")
+    again = client.run("adhoc", definition={"steps": NOOP["steps"]}, namespace="elsewhere")
+    assert (again["namespace"], again["name"]) == ("elsewhere", "adhoc")
+    with pytest.raises(ApiError) as refused:
+        client.start(definition={"name": "adhoc", "steps": [{"type": "WORKER"}]})
+    assert refused.value.status == 422 and refused.value.problems
+
+
 def test_start_wait_terminate_rerun(client: Client) -> None:
     client.put_definition(WAITING)
     started = client.start("waiting", {"a": 1})

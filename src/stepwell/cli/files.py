@@ -25,6 +25,14 @@ def documents(path: str) -> list[dict[str, Any]]:
     return found
 
 
+def one_document(path: str) -> dict[str, Any]:
+    """The only object in a file."""
+    found = documents(path)
+    if len(found) != 1:
+        raise click.ClickException(f"{path}: there must be one definition, not {len(found)}")
+    return found[0]
+
+
 def _pieces(text: str, path: str) -> list[str]:
     """The YAML documents of a file. Empty lines stand for those before, so that line numbers stay right."""
     if path.endswith(".json"):

@@ -4,12 +4,17 @@ import click
 
 from stepwell.cli.connection import Server, connection_options
 from stepwell.cli.console import emit, on_terminal, output_option, say
-from stepwell.cli.files import json_input
+from stepwell.cli.files import json_input, one_document
 
 
 @click.command()
-@click.argument("name")
-@click.option("--namespace", default="default", show_default=True)
+@click.argument("name", required=False)
+@click.option("--namespace", help="`default` if not given.")
+@click.option(
+    "--definition",
+    metavar="FILE",
+    help="Run the definition in this file, which is stored for this run alone.",
+)
 @click.option("--version", type=int, help="The newest one if not given.")
 @click.option(
     "--input", "given", metavar="JSON|@FILE|-", help="The input: JSON, @file, or - for standard input."
@@ -25,8 +30,9 @@ from stepwell.cli.files import json_input
 @connection_options
 def run(
     server: Server,
-    name: str,
-    namespace: str,
+    name: str | None,
+    namespace: str | None,
+    definition: str | None,
     version: int | None,
     given: str | None,
     correlation_id: str | None,
@@ -36,12 +42,15 @@ def run(
     timeout: float,
     form: str,
 ) -> None:
-    """Start a process of the definition NAME."""
+    """Start a process of the definition NAME, or of one that comes with it."""
     from stepwell.cli.live import follow, show
 
+    if name is None and definition is None:
+        raise click.UsageError("name a definition, or give a file with --definition")
     process = server.client.start(
         name,
         json_input(given),
+        definition=None if definition is None else one_document(definition),
         namespace=namespace,
         version=version,
         request_id=request_id,

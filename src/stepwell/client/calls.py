@@ -42,10 +42,11 @@ Plan = Generator[Call[Any] | float, Any, T]
 
 
 def start(
-    name: str,
+    name: str | None = None,
     input: Mapping[str, Any] | None = None,
     *,
-    namespace: str = DEFAULT_NAMESPACE,
+    definition: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
     version: int | None = None,
     request_id: str | None = None,
     correlation_id: str | None = None,
@@ -54,18 +55,24 @@ def start(
 ) -> Call[Process]:
     """Start a process and return at once. Without `version` the latest definition runs.
 
+    With a `definition`, the process follows that one, which is stored for it alone; `name` is not needed then. Raises
+    ApiError with every problem that was found.
+
     With an `idempotency_key`, a second start under the same key answers the same process, for 30 days; it
     raises ApiError (409) when what it asks for is not the same.
     """
-    request = _process_request(namespace, name, version, input, request_id, correlation_id, priority)
+    request = _process_request(
+        namespace, name, version, input, request_id, correlation_id, priority, definition
+    )
     return _post("/api/process/runAsync", request, headers=_once(idempotency_key))
 
 
 def run(
-    name: str,
+    name: str | None = None,
     input: Mapping[str, Any] | None = None,
     *,
-    namespace: str = DEFAULT_NAMESPACE,
+    definition: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
     version: int | None = None,
     request_id: str | None = None,
     correlation_id: str | None = None,
@@ -76,9 +83,11 @@ def run(
 ) -> Plan[Process]:
     """Start a process and wait for its end, at most `timeout` seconds; then its status is still RUNNING.
 
-    `wait=False` returns at once, like `start`, which also tells what `idempotency_key` does.
+    `wait=False` returns at once, like `start`, which also tells what `definition` and `idempotency_key` do.
     """
-    request = _process_request(namespace, name, version, input, request_id, correlation_id, priority)
+    request = _process_request(
+        namespace, name, version, input, request_id, correlation_id, priority, definition
+    )
     if not wait:
         answer: Process = yield _post("/api/process/runAsync", request, headers=_once(idempotency_key))
         return answer
@@ -380,13 +389,14 @@ def _document(method: str, path: str, document: Mapping[str, Any] | str) -> Call
 
 
 def _process_request(
-    namespace: str,
-    name: str,
+    namespace: str | None,
+    name: str | None,
     version: int | None,
     input: Mapping[str, Any] | None,
     request_id: str | None,
     correlation_id: str | None,
     priority: int | None,
+    definition: Mapping[str, Any] | None,
 ) -> JsonObject:
     wanted: JsonObject = {
         "namespace": namespace,
@@ -396,6 +406,7 @@ def _process_request(
         "requestId": request_id,
         "correlationId": correlation_id,
         "priority": priority,
+        "definition": definition,
     }
     return {key: value for key, value in wanted.items() if value is not None}
 

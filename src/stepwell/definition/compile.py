@@ -4,15 +4,19 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 
 from stepwell.definition.dependencies import dependents_of, edges_of
-from stepwell.definition.plan import SCRIPTS, SERVER, Plan, StepPlan
+from stepwell.definition.plan import SCRIPTS, SERVER, Plan, Preparation, StepPlan
 from stepwell.definition.template import Template, compile_template
 from stepwell.model.codec import change
-from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
+from stepwell.model.definition import ProcessDefinition, StepConfiguration, StepDefinition, StepType
 from stepwell.model.entry import EntryKind
 from stepwell.model.work import QueueName
 
 IN_SERVER = frozenset({StepType.HTTP, StepType.JAVASCRIPT, StepType.PYTHON, StepType.JQ, StepType.BUILTIN})
 """Work steps that the server's own runner takes."""
+WORK = IN_SERVER | {StepType.WORKER}
+"""Steps that do work: what they report becomes their output."""
+CACHE_MS = 86_400_000
+"""How long an output is kept when the definition does not say."""
 SCRIPTED = frozenset({StepType.SWITCH, StepType.WHILE, StepType.WAIT, StepType.FLOW_GATEWAY})
 """Control steps that may ask for a script to be evaluated."""
 _ENTRIES = {"variables": EntryKind.VARIABLE, "secrets": EntryKind.SECRET}
@@ -26,6 +30,7 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
     for position, step in enumerate(definition.steps):
         _place(step, position, None, (), numbers, steps, jumps)
     output = compile_template(definition.output_mapping) if definition.output_mapping else None
+    keys = [key for plan in steps.values() if plan.preparation for key in plan.preparation.keys]
     top = tuple(step.ref for step in definition.steps)
     edges = edges_of(definition.metadata, top)
     return Plan(
@@ -35,7 +40,9 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
         top=top,
         size=next(numbers),
         output=output,
-        entries=_entries_named([*(plan.input for plan in steps.values()), *([output] if output else [])]),
+        entries=_entries_named(
+            [*(plan.input for plan in steps.values()), *keys, *([output] if output else [])]
+        ),
         edges=edges,
         dependents=dependents_of(edges),
     )
@@ -65,6 +72,32 @@ def _queue_of(step: StepDefinition) -> QueueName | None:
     return SCRIPTS if step.type in SCRIPTED else None
 
 
+def _preparation(step: StepDefinition) -> Preparation | None:
+    given = step.configuration
+    preparation = Preparation(
+        script=bool((given.pre_execution_script or "").strip()),
+        makes_input=given.construct_input_from_script,
+        cache=given.use_cache and step.type in WORK,
+        cache_key=_key(given.cache_key),
+        cache_ms=1_000 * given.cache_timeout_seconds or CACHE_MS,
+        rate=given.rate_limit_max_requests,
+        window_ms=1_000 * given.rate_limit_window_seconds,
+        rate_key=_key(given.rate_limit_key),
+        concurrency=given.concurrency_limit,
+        concurrency_key=_key(given.concurrency_key),
+    )
+    needed = preparation.script or preparation.cache or preparation.rate or preparation.concurrency
+    return preparation if needed else None
+
+
+def _key(text: str | None) -> Template | None:
+    return compile_template({"key": text}) if text else None
+
+
+def _transforms(step: StepDefinition, given: StepConfiguration) -> bool:
+    return step.type in WORK and bool((given.jq_transformer or "").strip())
+
+
 def _place(
     step: StepDefinition,
     position: int,
@@ -89,6 +122,8 @@ def _place(
         optional=step.optional,
         policy=step.configuration.error_policy_name or None,
         queue=_queue_of(step),
+        preparation=_preparation(step),
+        transforms=_transforms(step, step.configuration),
         repeats=repeats,
     )
     repeats = repeats or step.type is StepType.WHILE

@@ -16,8 +16,34 @@ from stepwell.model.work import QueueName
 
 SERVER = "stepwell"
 """The namespace of the queues that the server's own runner polls. No user's namespace may have this name."""
+DYNAMIC = "stepwell/dynamic"
+"""The namespace under which definitions are stored that came with a run. A slash: nobody else can name one so."""
 SCRIPTS = QueueName(SERVER, "SCRIPT", "")
 """Where a step stands while a script of its own is to be evaluated."""
+
+
+class Preparation(Record, frozen=True, kw_only=True):
+    """What may go before a step's work, in this order: a script, the cache, a rate limit, a concurrency limit."""
+
+    script: bool = False
+    """A script runs first."""
+    makes_input: bool = False
+    """What the script returns is the step's input."""
+    cache: bool = False
+    cache_key: Template | None = None
+    """None: the input is the key. Keys are objects with the one member `key`."""
+    cache_ms: int = 0
+    rate: int = 0
+    """Starts in a window; 0 = no limit."""
+    window_ms: int = 0
+    rate_key: Template | None = None
+    concurrency: int = 0
+    """Open steps at a time; 0 = no limit."""
+    concurrency_key: Template | None = None
+
+    @property
+    def keys(self) -> tuple[Template, ...]:
+        return tuple(key for key in (self.cache_key, self.rate_key, self.concurrency_key) if key is not None)
 
 
 class StepPlan(Record, frozen=True, kw_only=True):
@@ -40,6 +66,10 @@ class StepPlan(Record, frozen=True, kw_only=True):
     policy: str | None = None
     queue: QueueName | None = None
     """Where the step stands while it is offered; None for a step that nobody takes."""
+    preparation: Preparation | None = None
+    """None for most steps: they begin as soon as they are opened."""
+    transforms: bool = False
+    """A jq program runs over what it reports before that is its output."""
     repeats: bool = False
     """May it begin again in the same process without a resume: inside a WHILE, or behind a FLOW_GATEWAY?"""
 

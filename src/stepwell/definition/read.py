@@ -190,6 +190,9 @@ def _step_configuration(fields: Fields | None) -> StepConfiguration:
         jq_transformer=fields.text("jqTransformer"),
         rate_limit_max_requests=fields.number("rateLimitMaxRequests") or 0,
         rate_limit_window_seconds=fields.number("rateLimitWindowSeconds") or 0,
+        rate_limit_key=fields.text("rateLimitKey") or None,
+        concurrency_limit=fields.number("concurrencyLimit") or 0,
+        concurrency_key=fields.text("concurrencyKey") or None,
         priority=fields.number("priority"),
     )
 

@@ -8,6 +8,7 @@ from stepwell.definition.plan import StepPlan
 from stepwell.engine.draft import MAX_TRANSITIONS, Draft
 from stepwell.engine.effects import Mark
 from stepwell.engine.inputs import want_inputs
+from stepwell.engine.prepare import prepare
 from stepwell.engine.steps import begin_anew, create, fails_parent, hold, is_held, skip, skip_anew
 from stepwell.model.codec import EMPTY, Json, encode
 from stepwell.model.definition import StepType
@@ -69,6 +70,8 @@ def enter(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     """Let a step begin, unless an operator holds it or its process."""
     if is_held(draft, plan.ref):
         return hold(draft, step)
+    if plan.preparation is not None:
+        return prepare(draft, plan, step)
     return draft.controls[plan.type].open(draft, plan, step)
 
 
@@ -78,8 +81,10 @@ def open_anew(draft: Draft, ref: str, indices: StepPath, parent: StepContext | N
     path = (ref, *indices)
     before = draft.find(draft.id_at(path))
     if before is None:
-        return skip(draft, plan, path, parent) if is_skipped(draft, ref) else enter(
-            draft, plan, create(draft, plan, path, parent)
+        return (
+            skip(draft, plan, path, parent)
+            if is_skipped(draft, ref)
+            else enter(draft, plan, create(draft, plan, path, parent))
         )
     if before.status is StepStatus.SKIPPED and not _is_of_another_pass(before, parent):
         # An operator has removed it.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from stepwell.engine import operate, reactions
+from stepwell.engine import operate, pause, reactions, rerun
 from stepwell.engine.control.table import CONTROLS
 from stepwell.engine.draft import Draft, Missing
 from stepwell.engine.effects import Decision, Needs, Reply, Snapshot
@@ -39,9 +39,9 @@ REACTIONS: dict[type[Event], Reaction] = {
     CancelRequested: operate.cancel_requested,
     ResumeRequested: operate.resume_requested,
     ReviewRequested: operate.review_requested,
-    RerunFromRequested: operate.rerun_from_requested,
-    PauseRequested: operate.pause_requested,
-    UnpauseRequested: operate.unpause_requested,
+    RerunFromRequested: rerun.rerun_from_requested,
+    PauseRequested: pause.pause_requested,
+    UnpauseRequested: pause.unpause_requested,
     StateEdited: operate.state_edited,
     StepOrdered: operate.step_ordered,
     StepRemoved: operate.step_removed,

@@ -54,6 +54,8 @@ class Control(Record, frozen=True, kw_only=True):
     """It begins. It may close at once."""
     resume: Callable[["Draft", StepPlan, StepContext], StepContext]
     """It ended badly and an operator resumes its process."""
+    keeps: tuple[str, ...] = ()
+    """Members of its output that stay when it is reopened: what it has decided, not how it ended."""
     in_order: bool = False
     """Containers: children run one after the other, so that a later one depends on an earlier one."""
     child_closed: Callable[["Draft", StepPlan, StepContext, StepContext], StepContext] | None = None
@@ -279,9 +281,12 @@ class Draft:
 
     def items_of(self, foreach: StepContext) -> list[Raw]:
         """The items of a FOREACH's `inputArray`, each as text. The array was checked when the step opened."""
-        found = self.snapshot.memo.get(foreach.id)
+        memo, key = self.snapshot.memo, (foreach.id, foreach.execution)
+        found = memo.get(key)
         if found is None:
-            found = self.snapshot.memo[foreach.id] = items(bytes(members(foreach.input)["inputArray"]))
+            for old in [other for other in memo if other[0] == foreach.id]:
+                del memo[old]
+            found = memo[key] = items(bytes(members(foreach.input)["inputArray"]))
         return found
 
     @property
@@ -297,6 +302,12 @@ class Draft:
         self._steps[step.id] = (step, write)
         self._memo.pop((step.id, "output"), None)
         return step
+
+    def replace_input(self, step: StepContext) -> StepContext:
+        """Write a step whose input is another one from now on."""
+        self.inputs.add(step.id)
+        self._memo.pop((step.id, "input"), None)
+        return self.put(step)
 
     def put_process(self, **fields: Any) -> None:
         self.process = change(self.process, **fields)
@@ -324,7 +335,7 @@ class Draft:
         self._due[(self.process.id, step_id, kind)] = None
 
     def decision(self, reply: Reply) -> Decision:
-        if not (self._steps or self.process_changed or self._due or self._executions):
+        if not (self._steps or self.process_changed or self._due or self._entries or self._executions):
             return Decision(reply=reply)
         count = sum(1 for _, write in self._steps.values() if write is Write.NEW)
         process = change(

@@ -182,5 +182,5 @@ class Snapshot(Record, kw_only=True):
     others: dict[NewestProcess | ProcessById, KnownProcess | None] = {}
     open_steps: tuple[int, ...] | None = None
     ids: dict[str, int] = {}
-    memo: dict[int, list[Raw]] = {}
-    """Items of FOREACH inputs, taken apart once. Only a memory: the truth is the step's input."""
+    memo: dict[tuple[int, int], list[Raw]] = {}
+    """Items of FOREACH inputs, taken apart once for each (step, execution). Only a memory: the truth is the input."""

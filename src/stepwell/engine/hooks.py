@@ -34,6 +34,8 @@ class ChildEnded(Record, frozen=True, kw_only=True):
     process_id: int
     status: ProcessStatus
     output: Any
+    began: bool = True
+    """False: it could not even be started, so there is nothing to resume."""
 
 
 def tell_parent(draft: Draft) -> None:

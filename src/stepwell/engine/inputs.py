@@ -6,7 +6,7 @@ from typing import Any
 
 from stepwell.definition.template import MISSING, Reference, Template
 from stepwell.engine.draft import Draft
-from stepwell.model.codec import Json, decode, raw
+from stepwell.model.codec import Json, canonical, decode, raw
 from stepwell.model.entry import EntryKind
 from stepwell.model.process import ProcessContext
 from stepwell.model.secret import SecretRoot, decode_places, encode_places, masked
@@ -48,6 +48,19 @@ def lacking_secret(draft: Draft, step: StepContext) -> str | None:
     """The name of a secret that the step's input needs and that does not exist."""
     names = (place.name for place in decode_places(step.secrets) if place.root is SecretRoot.SECRETS)
     return next((name for name in names if draft.entry(EntryKind.SECRET, name) is None), None)
+
+
+def key_of(draft: Draft, template: Template, step: StepContext) -> str:
+    """A key that a definition writes (under `key`), as text. Unlike an input it may name the step's own input."""
+    own = ("__self", str(step.path[0]), step.ref)
+
+    def find(reference: Reference) -> Any:
+        if reference.root == "steps" and reference.path and reference.path[0] in own:
+            return walk({"input": draft.decoded(step, "input")}, reference.path[1:])
+        return look_up(draft, reference, step.path)
+
+    key = decode(template.render(find)[0])["key"]
+    return key if isinstance(key, str) else canonical(key).decode()
 
 
 def want_inputs(draft: Draft, paths: Iterable[StepPath]) -> None:

@@ -1,56 +1,49 @@
-"""What operators ask of a process: end it, resume it, pause it, repair it. Every answer is a Refusal or None.
+"""What operators ask of a process: end it, resume it, repair it. Every answer is a Refusal or None.
 
 All of them are idempotent in effect: asked again, they find the process as they wanted it and refuse with the reason.
+Running again from a step is in `rerun`, holding in `pause`.
 """
 
-from stepwell.definition.plan import StepPlan
-from stepwell.engine.climb import enter
 from stepwell.engine.draft import Draft
 from stepwell.engine.effects import Refusal, Reply
 from stepwell.engine.events import (
     CancelRequested,
-    PauseRequested,
-    RerunFromRequested,
     ResumeRequested,
     ReviewRequested,
     StateEdited,
     StepOrder,
     StepOrdered,
+    StepRemoved,
     TerminateRequested,
-    UnpauseRequested,
 )
-from stepwell.engine.graph import downstream
 from stepwell.engine.process import end_early, run_top, settle, start_clock
-from stepwell.engine.state import StateChange, apply, apply_sealed
-from stepwell.engine.steps import begin_anew, close, drop_timer, fails_parent, hold, let_go, offer, reopen
+from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split
+from stepwell.engine.steps import cancel_below, close, end_child, is_held, offer, skip, skip_anew
 from stepwell.model.codec import EMPTY, change, decode
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessStatus
-from stepwell.model.step import Children, Phase, StepContext, StepPath, StepStatus, parse_path
-
-MOST_HELD_AT_ONCE = 1_000
-
+from stepwell.model.step import Children, Phase, StepContext, StepPath, StepStatus, parse_path, render_path
 
 # -- ending
 
 
 def terminate_requested(draft: Draft, event: TerminateRequested) -> Reply:
     if not draft.process.status.is_open:
-        return _conflict(draft, "only a RUNNING one can be terminated")
+        return conflict(draft, "only a RUNNING one can be terminated")
     end_early(draft, ProcessStatus.TERMINATED, EMPTY, event.reason)
     return None
 
 
 def cancel_requested(draft: Draft, event: CancelRequested) -> Reply:
     if not draft.process.status.is_open:
-        return _conflict(draft, "only a RUNNING one can be cancelled")
+        return conflict(draft, "only a RUNNING one can be cancelled")
     end_early(draft, ProcessStatus.CANCELLED, EMPTY, event.reason)
     return None
 
 
 def review_requested(draft: Draft, event: ReviewRequested) -> Reply:
     if not draft.process.status.is_resumable:
-        return _conflict(draft, "only one that ended badly can be reviewed")
+        return conflict(draft, "only one that ended badly can be reviewed")
     draft.put_process(status=ProcessStatus.REVIEWED, reason=event.reason)
     return None
 
@@ -61,14 +54,15 @@ def review_requested(draft: Draft, event: ReviewRequested) -> Reply:
 def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
     """Failed, timed-out and cancelled steps run again; what went well stays. The time limit starts anew."""
     if not draft.process.status.is_resumable:
-        return _conflict(draft, "it cannot be resumed")
-    refused = _reopen_process(draft)
+        return conflict(draft, "it cannot be resumed")
+    refused = reopen_process(draft)
     if refused is None:
         run_top(draft, 0)
     return refused
 
 
-def _reopen_process(draft: Draft) -> Refusal | None:
+def reopen_process(draft: Draft) -> Refusal | None:
+    """RUNNING again, with a new time limit. Refused while its end still closes steps."""
     if draft.open_steps(1)[0]:
         return Refusal("CONFLICT", "its open steps are still being cancelled, try again in a moment")
     timeout = draft.plan.definition.configuration.completion_timeout
@@ -87,112 +81,12 @@ def _reopen_process(draft: Draft) -> Refusal | None:
     return None
 
 
-# -- running again from a step
-
-
-def rerun_from_requested(draft: Draft, event: RerunFromRequested) -> Reply:
-    """In place: that step and what follows it begin anew, its siblings in loops and branches stay as they are."""
-    if draft.process.status.is_open:
-        return _conflict(draft, "end it before a step is run again")
-    step = step_at(draft, event.ref)
-    if step is None or step.status.is_open:
-        return Refusal("NOT_FOUND", f"no step {event.ref} that has run")
-    draft.want_around(step.path)
-    ancestors = _ancestors(draft, step)
-    refused = _reopen_process(draft)
-    if refused is not None:
-        return refused
-    below = step
-    for container in ancestors:
-        _mark_later_siblings(draft, below)
-        _reopen_container(draft, container, below)
-        below = container
-    _mark_later_siblings(draft, below)
-    again = begin_anew(draft, draft.plan_of(step), step, draft.parent_of(step))
-    if event.input is not None:
-        again = draft.put(change(again, input=event.input, warning=""))
-    settle(draft, enter(draft, draft.plan_of(step), again))
-    return None
-
-
-def _ancestors(draft: Draft, step: StepContext) -> list[StepContext]:
-    """The containers around a step, innermost first."""
-    found = []
-    parent = draft.parent_of(step)
-    while parent is not None:
-        found.append(parent)
-        parent = draft.parent_of(parent)
-    return found
-
-
-def _mark_later_siblings(draft: Draft, step: StepContext) -> None:
-    """What comes after a step in a sequence belongs to no execution of its parent now: it begins anew in its turn."""
-    plan = draft.plan_of(step)
-    for path in _following(draft, plan, step.path):
-        later = draft.find(draft.id_at(path))
-        if later is not None:
-            draft.put(change(later, parent_execution_id=0))
-
-
-def _following(draft: Draft, plan: StepPlan, path: StepPath) -> list[StepPath]:
-    if plan.parent is None:
-        if draft.plan.edges:
-            later: list[StepPath] = [(ref,) for ref in downstream(draft, plan.ref)]
-            draft.want(draft.id_at(each) for each in later)
-            return later
-        refs = draft.plan.top
-    else:
-        container = draft.plan.steps[plan.parent]
-        refs = container.children if draft.controls[container.type].in_order else ()
-    paths = [(ref, *path[1:]) for ref in refs[plan.position + 1 :]] if refs else []
-    draft.want(draft.id_at(each) for each in paths)
-    return paths
-
-
-def _reopen_container(draft: Draft, container: StepContext, child: StepContext) -> None:
-    """Its counters as they are while this one child is open again."""
-    counters = container.children
-    if counters is not None and not draft.controls[draft.plan_of(container).type].in_order:
-        was_bad = fails_parent(draft.plan_of(child), child)
-        counters = change(counters, open=1, failed=max(0, counters.failed - was_bad))
-    again = reopen(draft, container, counters)
-    if counters is not None and counters.failed:
-        # The first failure is named in the output: another one than this child's may have been the second.
-        draft.put(change(again, output=container.output))
-
-
-# -- pausing
-
-
-def pause_requested(draft: Draft, event: PauseRequested) -> Reply:
-    """Nothing new begins; what waits in a queue is taken out of it; what workers hold goes on."""
-    if not draft.process.status.is_open or draft.process.paused:
-        return _conflict(draft, "only a RUNNING one that is not paused can be paused")
-    steps, _ = draft.open_steps(MOST_HELD_AT_ONCE)
-    draft.put_process(paused=True)
-    for step in steps:
-        if step.hand_out.ready is not None and step.phase is Phase.WORK:
-            hold(draft, step)
-    return None
-
-
-def unpause_requested(draft: Draft, event: UnpauseRequested) -> Reply:
-    if not draft.process.status.is_open or not draft.process.paused:
-        return _conflict(draft, "only a paused one can go on")
-    steps, _ = draft.open_steps(MOST_HELD_AT_ONCE)
-    draft.put_process(paused=False)
-    for step in steps:
-        if step.phase is Phase.HELD and draft.process.status.is_open and draft.step(step.id).status.is_open:
-            settle(draft, let_go(draft, draft.step(step.id)))
-    return None
-
-
 # -- repairing
 
 
 def state_edited(draft: Draft, event: StateEdited) -> Reply:
     if not (draft.process.status.is_open or draft.process.status.is_resumable):
-        return _conflict(draft, "its state can only be edited while it may still go on")
+        return conflict(draft, "its state can only be edited while it may still go on")
     asked = StateChange(decode(event.put), event.remove)
     draft.put_process(state=apply(draft.process.state, asked))
     return None
@@ -205,30 +99,85 @@ def step_ordered(draft: Draft, event: StepOrdered) -> Reply:
         return Refusal("CONFLICT", f"there is no open step {event.ref}")
     if draft.plan_of(step).children:
         return Refusal("CONFLICT", f"{event.ref} ends with its children; order one of them")
+    if event.order is StepOrder.RETRY_NOW:
+        return _retry_now(draft, step)
+    try:
+        output, asked = split(event.output)
+    except BadState as error:
+        return Refusal("CONFLICT", str(error))
+    if event.order is StepOrder.FAIL:
+        end_child(draft, step)
+        settle(draft, close(draft, step, StepStatus.FAILED, output))
+        return None
+    if asked is not None:
+        draft.put_process(state=apply(draft.process.state, asked))
     if event.sealed is not None:
         draft.put_process(secret_state=apply_sealed(draft.process.secret_state, event.sealed))
-    match event.order:
-        case StepOrder.COMPLETE:
-            settle(draft, close(draft, step, StepStatus.COMPLETED, event.output))
-        case StepOrder.FAIL:
-            settle(draft, close(draft, step, StepStatus.FAILED, event.output))
-        case StepOrder.RETRY_NOW:
-            return _retry_now(draft, step)
+    end_child(draft, step)
+    settle(draft, close(draft, step, StepStatus.COMPLETED, output))
     return None
 
 
 def _retry_now(draft: Draft, step: StepContext) -> Reply:
-    if step.phase is Phase.HELD:
-        return Refusal("CONFLICT", f"{step.ref} is held; clear the mark instead")
-    if not step.queue:
+    if is_held(draft, str(step.path[0])) or step.phase is Phase.HELD:
+        held = "its process is paused" if draft.process.paused else "clear the mark instead"
+        return Refusal("CONFLICT", f"{step.ref} is held; {held}")
+    if not step.queue or step.phase is Phase.GATED:
         return Refusal("CONFLICT", f"{step.ref} waits for no worker")
     if step.hand_out.ready is None:
-        offer(draft, drop_timer(draft, step, DueKind.READY), draft.now)
+        offer(draft, change(step, schedule=draft.now), draft.now)
+    return None
+
+
+def step_removed(draft: Draft, event: StepRemoved) -> Reply:
+    """SKIPPED in this process: at once when it is open, else when its turn comes."""
+    if not draft.process.status.is_open:
+        return conflict(draft, "only from a RUNNING one can a step be removed")
+    path = path_of(draft, event.ref)
+    if path is None:
+        return Refusal(
+            "NOT_FOUND", f"there can be no step {event.ref} now; is there one around it to remove?"
+        )
+    step = draft.find(draft.id_at(path))
+    if step is None or not step.status.is_open:
+        return _leave_out(draft, path, step)
+    if draft.plan_of(step).children:
+        cancel_below(draft, step)
+    end_child(draft, step)
+    settle(draft, close(draft, draft.step(step.id), StepStatus.SKIPPED, EMPTY))
+    return None
+
+
+def _leave_out(draft: Draft, path: StepPath, before: StepContext | None) -> Reply:
+    """It has not begun in this pass: its record comes first, so that its turn finds it SKIPPED."""
+    plan, parent = draft.plan.steps[str(path[0])], None
+    ref = render_path(path)
+    if plan.parent is not None:
+        around = draft.plan.steps[plan.parent]
+        parent = draft.find(draft.id_at((plan.parent, *path[1 : 1 + len(around.loops)])))
+        if parent is None or not parent.status.is_open:
+            return Refusal("CONFLICT", f"{plan.parent}, which {ref} stands in, is not open: remove that one")
+    elif draft.plan.edges:
+        return Refusal("CONFLICT", f"{ref} stands in a graph: remove it when it is open, or mark it SKIP")
+    if before is not None and before.parent_execution_id == (1 if parent is None else parent.execution):
+        return Refusal("CONFLICT", f"step {ref} is {before.status} already")
+    if before is None:
+        skip(draft, plan, path, parent)
+    else:
+        skip_anew(draft, before, parent)
+    # From now on a step that opens may have a record.
+    draft.put_process(resumed=max(draft.process.resumed, 1))
     return None
 
 
 def step_at(draft: Draft, ref: str) -> StepContext | None:
     """The step that a ref with all its indexes names, if it has a record."""
+    path = path_of(draft, ref)
+    return None if path is None else draft.find(draft.id_at(path))
+
+
+def path_of(draft: Draft, ref: str) -> StepPath | None:
+    """The path that a ref with all its indexes names, if the FOREACH steps around it have that many items."""
     try:
         path = parse_path(ref)
     except ValueError:
@@ -243,8 +192,9 @@ def step_at(draft: Draft, ref: str) -> StepContext | None:
             return None
         if not 0 <= index < around.children.total:
             return None
-    return draft.find(draft.id_at(path))
+    return path
 
 
-def _conflict(draft: Draft, message: str) -> Refusal:
+def conflict(draft: Draft, message: str) -> Refusal:
+    """Refused because of the status that the process is in."""
     return Refusal("CONFLICT", f"process is {draft.process.status}: {message}")

@@ -5,6 +5,7 @@ from stepwell.engine.draft import Draft
 from stepwell.engine.graph import after, run_graph
 from stepwell.engine.hooks import on_end, tell_parent
 from stepwell.engine.inputs import resolve
+from stepwell.engine.limits import look_ahead
 from stepwell.engine.steps import cancel, explanation, fails_parent
 from stepwell.model.codec import Json, encode, members, raw
 from stepwell.model.due import DueKind
@@ -84,6 +85,7 @@ def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "
 
 def cancel_open_steps(draft: Draft) -> None:
     steps, more = draft.open_steps(CLOSING_SLICE)
+    look_ahead(draft, steps)
     for step in steps:
         cancel(draft, step)
     if more:

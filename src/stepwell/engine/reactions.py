@@ -12,7 +12,8 @@ from stepwell.engine.events import (
     TimerFired,
 )
 from stepwell.engine.hooks import tell_parent
-from stepwell.engine.operate import resume_requested, unpaused_rest
+from stepwell.engine.operate import resume_requested
+from stepwell.engine.pause import pause_steps
 from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock
 from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
@@ -114,6 +115,11 @@ def _completed(
         evaluated = draft.controls[plan.type].evaluated
         assert evaluated is not None, f"{plan.type} {step.ref} asked for no script"
         return evaluated(draft, plan, change(step, hand_out=step.hand_out.released()), output)
+    plan = draft.plan_of(step)
+    if step.phase is Phase.PREPARING:
+        return prepared(draft, plan, step, output)
+    if step.phase is Phase.TRANSFORMING:
+        return transformed(draft, plan, step, output)
     try:
         output, asked = split(output)
     except BadState as error:
@@ -122,9 +128,7 @@ def _completed(
     return close(draft, step, StepStatus.COMPLETED, output)
 
 
-def _failed(
-    draft: Draft, step: StepContext, output: Json, sealed: SealedChange | None = None
-) -> StepContext:
+def _failed(draft: Draft, step: StepContext, output: Json, sealed: SealedChange | None = None) -> StepContext:
     """State keys of a failed attempt apply only if it is the last and the step is optional."""
     ended = trouble(draft, step, Trouble.FAILURE, stripped(output))
     if not ended.status.is_open and draft.plan_of(step).optional:
@@ -186,7 +190,7 @@ def timer_fired(draft: Draft, event: TimerFired) -> Reply:
     elif event.kind is DueKind.ORDER:
         _obey(draft, event)
     elif event.kind is DueKind.PAUSE:
-        unpaused_rest(draft, decode(event.body))
+        pause_steps(draft, decode(event.body))
     elif event.kind is DueKind.UPDATE:
         take_update(draft, event.body)
     elif event.kind is DueKind.NEWS:

@@ -11,7 +11,12 @@ MOST_KEPT = 100
 def matches(waits_for: dict[str, Any], name: str, correlation: str | None) -> bool:
     """Does a WAIT with this input want that signal? Without a correlation of its own it takes any."""
     wanted = waits_for.get("correlation")
-    return waits_for.get("forSignal") == name and (wanted is None or wanted == correlation)
+    return waits_for.get("forSignal") == name and (wanted is None or as_text(wanted) == correlation)
+
+
+def as_text(value: Any) -> str:
+    """A template may give a number where a text is meant."""
+    return value if isinstance(value, str) else encode(value).decode()
 
 
 def take_early(draft: Draft, name: str, correlation: Any) -> Json | None:

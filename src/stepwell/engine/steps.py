@@ -6,6 +6,7 @@ from stepwell.engine.effects import Mark, Write
 from stepwell.engine.error_policy import LONGEST_DELAY_MS, Trouble, judge
 from stepwell.engine.hooks import run_request
 from stepwell.engine.inputs import lacking_secret, resolve, secret_places
+from stepwell.engine.limits import leave, look_ahead
 from stepwell.model.codec import EMPTY, Json, change, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -98,6 +99,8 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
         status=StepStatus.SCHEDULED,
         parent_execution_id=1 if parent is None else parent.execution,
         retries=0,
+        # The iterations of a further pass take the places of the earlier ones.
+        children=before.children if plan.type is StepType.FOREACH else None,
         input=text,
         secrets=secret_places(draft, plan.input, before.path),
         warning=warning,
@@ -121,6 +124,8 @@ def run_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     again = change(next_execution(draft, step, draft.now), status=StepStatus.SCHEDULED, retries=0)
     if is_held(draft, plan.ref):
         return hold(draft, again)
+    if plan.preparation is not None:
+        return begin_later(draft, again, draft.now)
     return draft.controls[plan.type].open(draft, plan, again)
 
 
@@ -133,11 +138,19 @@ def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepCo
             status=StepStatus.RUNNING,
             phase=Phase.WORK if step.phase is Phase.HELD else step.phase,
             container_runs=step.container_runs + 1,
-            output=EMPTY,
+            output=_kept(draft, step),
             updated=draft.now,
             children=children,
         )
     )
+
+
+def _kept(draft: Draft, step: StepContext) -> Json:
+    keeps = draft.controls[draft.plan_of(step).type].keeps
+    if not keeps:
+        return EMPTY
+    output = draft.decoded(step, "output")
+    return encode({key: output[key] for key in keeps if key in output})
 
 
 # -- steps that workers poll
@@ -165,7 +178,9 @@ def schedule(draft: Draft, plan: StepPlan, step: StepContext, delay_ms: int = 0)
 def _start_clocks(draft: Draft, step: StepContext, policy: ErrorPolicy, due: int) -> StepContext:
     if policy.start_timeout is not None:
         step = set_timer(draft, step, DueKind.START_TIMEOUT, due + policy.start_timeout.duration)
-    if policy.completion_timeout is not None and not (step.retries or step.timers & DueKind.COMPLETION_TIMEOUT):
+    if policy.completion_timeout is not None and not (
+        step.retries or step.timers & DueKind.COMPLETION_TIMEOUT
+    ):
         # One clock for all executions of this pass: neither a retry nor a hold must set it back.
         at = due + policy.completion_timeout.duration
         step = set_timer(draft, step, DueKind.COMPLETION_TIMEOUT, at, pass_of(step))
@@ -212,7 +227,17 @@ def retry(draft: Draft, step: StepContext, delay_ms: int) -> StepContext:
     step = drop_timer(draft, step, DueKind.START_TIMEOUT)
     step = next_execution(draft, step, draft.now + delay_ms)
     step = change(step, retries=step.retries + 1)
-    return schedule(draft, draft.plan_of(step), step, min(delay_ms, LONGEST_DELAY_MS))
+    plan, delay_ms = draft.plan_of(step), min(delay_ms, LONGEST_DELAY_MS)
+    if plan.preparation is not None:
+        return begin_later(draft, step, draft.now + delay_ms)
+    return schedule(draft, plan, step, delay_ms)
+
+
+def begin_later(draft: Draft, step: StepContext, at: int) -> StepContext:
+    """It begins at its time, in a decision of its own, and everything that goes before its work with it."""
+    later = change(step, status=StepStatus.SCHEDULED, phase=Phase.DELAYED, schedule=at)
+    later = draft.put(change(later, hand_out=later.hand_out.released()), Write.OFFER)
+    return set_timer(draft, later, DueKind.READY, at)
 
 
 def leave_alone(draft: Draft, step: StepContext, kind: Trouble) -> StepContext:
@@ -253,6 +278,8 @@ def let_go(draft: Draft, step: StepContext) -> StepContext:
         return close(draft, free, StepStatus.SKIPPED, EMPTY)
     if free.hand_out.runs:
         return offer(draft, free, draft.now)
+    if plan.preparation is not None:
+        return begin_later(draft, free, draft.now)
     return draft.controls[plan.type].open(draft, plan, free)
 
 
@@ -262,6 +289,9 @@ def let_go(draft: Draft, step: StepContext) -> StepContext:
 def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> StepContext:
     """The context's outcome. Its timers go with it; nobody may hold it any more."""
     draft.transitions += 1
+    preparation = (plan := draft.plan_of(step)).preparation
+    if preparation is not None and preparation.concurrency:
+        leave(draft, plan, step)
     if step.timers:
         for kind in DueKind:
             if step.timers & kind:
@@ -277,7 +307,9 @@ def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> 
 def cancel(draft: Draft, step: StepContext) -> StepContext:
     """It ends because something around it ended. A process that it waits for is told to end too."""
     end_child(draft, step)
-    return close(draft, step, StepStatus.CANCELLED, step.output)
+    # While its jq program runs, the output is a note of the engine's own.
+    output = EMPTY if step.phase is Phase.TRANSFORMING else step.output
+    return close(draft, step, StepStatus.CANCELLED, output)
 
 
 def end_child(draft: Draft, step: StepContext) -> None:
@@ -292,9 +324,10 @@ MOST_CANCELLED = 10_000
 def cancel_below(draft: Draft, container: StepContext) -> None:
     """Cancel every open step inside a container; the container itself stays."""
     steps, _ = draft.open_steps(MOST_CANCELLED)
-    for step in steps:
-        if _is_below(draft, step, container):
-            cancel(draft, step)
+    below = [step for step in steps if _is_below(draft, step, container)]
+    look_ahead(draft, below)
+    for step in below:
+        cancel(draft, step)
 
 
 def _is_below(draft: Draft, step: StepContext, container: StepContext) -> bool:

@@ -101,6 +101,10 @@ class StepConfiguration(Record, frozen=True, kw_only=True, rename="camel"):
     jq_transformer: str | None = None
     rate_limit_max_requests: int = 0
     rate_limit_window_seconds: int = 0
+    rate_limit_key: str | None = None
+    """A template: steps with the same text share the limit. None = this step of this definition has its own."""
+    concurrency_limit: int = 0
+    concurrency_key: str | None = None
     priority: int | None = None
 
 

@@ -17,7 +17,9 @@ class EntryKind(StrEnum):
     IDEMPOTENCY = "IDEMPOTENCY"
     """A start that was made under a key: the name is `process/key`."""
     CACHE = "CACHE"
-    """An output that may serve again: the name is the cache key."""
+    """An output that may serve again: the name is `process/ref/hash of the key`."""
+    LIMIT = "LIMIT"
+    """Where a rate or concurrency limit stands, and who is in line: see `engine.limits`."""
 
 
 class Entry(Record, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from stepwell.runtime.requests import StartRequest
 
 KEPT_MS = 30 * 86_400_000
 
-_NO_BODY = {"input", "created_by", "trigger", "idempotency_key"}
-"""Who asks, and in what way, is not part of what is asked. The input is compared by its value."""
+_NO_BODY = {"input", "created_by", "trigger", "idempotency_key", "definition"}
+"""Who asks, and in what way, is not part of what is asked. Input and definition are compared by their value."""
 
 
 class FirstStart(Record, frozen=True):
@@ -27,6 +27,8 @@ def entry_name(request: StartRequest) -> str:
 
 def fingerprint(request: StartRequest) -> str:
     asked = {name: getattr(request, name) for name in request.__struct_fields__ if name not in _NO_BODY}
+    if request.definition is not None:
+        asked["definition"] = request.definition.fingerprint
     return blake2b(canonical([asked, decode(request.input)]), digest_size=16).hexdigest()
 
 

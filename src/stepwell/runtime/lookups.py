@@ -10,14 +10,18 @@ from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import NotFound
 from stepwell.model.step import Phase
 from stepwell.model.work import QueueName
+from stepwell.runtime.plans import Plans
 from stepwell.store.port import Turn
+
+MOST_NAMES = 100_000
+"""How much is remembered of each kind. Definitions that come with their runs may have ever new names."""
 
 
 class Lookups:
     """Belongs to the lane. A stored definition never changes, so a plan never grows old; names do."""
 
     def __init__(self) -> None:
-        self._plans: dict[int, Plan] = {}
+        self._plans = Plans()
         self._found: dict[tuple[str, str, int | None], Plan] = {}
         self._step_queues: dict[tuple[int, str, Phase], int] = {}
         self._queues: dict[QueueName, int] = {}
@@ -42,8 +46,7 @@ class Lookups:
         return plan
 
     def keep(self, id: int, content: bytes) -> Plan:
-        plan = self._plans[id] = build_plan(id, decode_as(content, ProcessDefinition))
-        return plan
+        return self._plans.put(build_plan(id, decode_as(content, ProcessDefinition)))
 
     def find(self, turn: Turn, namespace: str, name: str, version: int | None) -> Plan:
         """The plan of that version, or of the newest. Raises NotFound."""
@@ -78,6 +81,8 @@ class Lookups:
         if found is None:
             prefix = f"{name}/"
             rows = turn.entries(EntryKind.HOLD, namespace, prefix)
+            if len(self._marks) >= MOST_NAMES:
+                self._marks.clear()
             found = self._marks[key] = {
                 row.name[len(prefix) :]: Mark(decode(row.body)["mark"]) for row in rows
             }
@@ -88,6 +93,8 @@ class Lookups:
         key = (plan.id, ref, phase)
         number = self._step_queues.get(key)
         if number is None:
+            if len(self._step_queues) >= MOST_NAMES:
+                self._step_queues.clear()
             scripted = phase is Phase.EVALUATING or phase is Phase.PREPARING
             name = SCRIPTS if scripted else plan.steps[ref].queue
             number = self._step_queues[key] = 0 if name is None else self.queue(turn, name)

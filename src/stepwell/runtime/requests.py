@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from stepwell.model.codec import EMPTY, Json, Record
+from stepwell.model.definition import StoredDefinition
 from stepwell.model.process import ProcessContext, TriggerType
 from stepwell.model.work import Acceptance, QueueName, WorkRequest, WorkResult
 
@@ -20,6 +21,8 @@ class StartRequest(Record, frozen=True, kw_only=True):
     created_by: str = ""
     idempotency_key: str | None = None
     """The same key with the same request answers the process that it has started first."""
+    definition: StoredDefinition | None = None
+    """Comes with the run (see `catalog.dynamic_definition`) and is stored with its start; None: found by name."""
 
 
 class Poll(Record, frozen=True, kw_only=True):

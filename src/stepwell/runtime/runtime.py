@@ -23,6 +23,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
 from stepwell.runtime.turn import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.vault import Vault
@@ -50,7 +51,7 @@ class Runtime:
         self._lane = Lane(store, self.clock, settings or RuntimeSettings(), self.vault)
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
-        self._plans: dict[int, Plan] = {}
+        self._plans = Plans()
         self._enders: dict[int, list[asyncio.Future[ProcessContext | None]]] = {}
         self._callers: set[asyncio.Future[ProcessContext | None]] = set()
         """Of those who wait for an end, the ones whom a response satisfies too."""
@@ -205,9 +206,7 @@ class Runtime:
             stored = await self.read(lambda reads: reads.definition(definition_id))
             if stored is None:
                 raise NotFound(f"no stored definition {definition_id}")
-            plan = self._plans[definition_id] = build_plan(
-                stored.id, decode_as(stored.content, ProcessDefinition)
-            )
+            plan = self._plans.put(build_plan(stored.id, decode_as(stored.content, ProcessDefinition)))
         return plan
 
     # -- the lane

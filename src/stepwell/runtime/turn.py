@@ -34,6 +34,7 @@ from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
 from stepwell.runtime.cache import SnapshotCache
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch, Waiting, work_request
+from stepwell.runtime.dynamic import keep_dynamic
 from stepwell.runtime.fold import Fold, forget_iterations, load_snapshot, new_snapshot
 from stepwell.runtime.idempotency import entry_name, first_start, remembered
 from stepwell.runtime.lookups import Lookups
@@ -419,7 +420,10 @@ class OneTurn:
         """A step that waits for a process that could not begin must not wait for ever."""
         if body.parent_step_id is not None:
             news = ChildEnded(
-                process_id=child_id, status=ProcessStatus.FAILED, output={"error": error.message}
+                process_id=child_id,
+                status=ProcessStatus.FAILED,
+                output={"error": error.message},
+                began=False,
             )
             row = Due(body.source_id, body.parent_step_id, DueKind.NEWS, self._now, encode(news))
             self._changes.due.append(row)
@@ -427,6 +431,9 @@ class OneTurn:
     def _start(self, request: StartRequest, plan: Plan | None, lineage: Lineage) -> ProcessContext:
         """Raises NotFound for an unknown definition, StepwellError when the engine raised."""
         lookups = self._node.lookups
+        if plan is None and request.definition is not None:
+            stored = keep_dynamic(self._turn, self._now, request.definition, request.namespace)
+            plan = lookups.by_id(self._turn, stored.id)
         if plan is None:
             plan = lookups.find(self._turn, request.namespace, request.name, request.version)
         definition = plan.definition

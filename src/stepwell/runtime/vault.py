@@ -9,6 +9,7 @@ import os
 import stat
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Vault:
         self, keys: Sequence[bytes] | None = None, nonce: Callable[[int], bytes] = os.urandom
     ) -> None:
         """Without `keys` there is one that is gone with this object: for stores that are gone by then too."""
-        held = keys or (AESGCM.generate_key(KEY_BYTES * 8),)
+        held = (AESGCM.generate_key(KEY_BYTES * 8),) if keys is None else keys
         self._ciphers = {_key_id(key): AESGCM(key) for key in held}
         self._newest = _key_id(held[0])
         self._nonce = nonce
@@ -80,22 +81,38 @@ def open_vault(path: str, *, may_make: bool) -> Vault:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(f"{path} cannot be read: {type(error).__name__}") from error
-    return Vault([_read_key(path, number, line) for number, line in enumerate(lines, 1) if line])
+    keys = [_read_key(path, number, line) for number, line in enumerate(lines, 1) if line]
+    if not keys:
+        raise _unusable(f"{path} holds no key")
+    return Vault(keys)
 
 
 def _make(path: str) -> None:
-    """Whoever comes second finds the file that the first made."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Whoever comes second finds the file that the first made. It is whole and durable, or not there at all."""
+    if Path(path).exists():
         return
+    written = f"{path}.{os.getpid()}"
+    try:
+        with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(b64encode(AESGCM.generate_key(KEY_BYTES * 8)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            Path(path).hardlink_to(written)
+        _sync_folder(Path(path).parent)
     except OSError as error:
         raise _unusable(f"{path} cannot be made: {error.strerror}") from error
-    with os.fdopen(handle, "wb") as file:
-        file.write(b64encode(AESGCM.generate_key(KEY_BYTES * 8)) + b"\n")
-        file.flush()
-        # A secret may be durable before the next sync: so must its key be.
-        os.fsync(file.fileno())
+    finally:
+        Path(written).unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _check_mode(path: str, mode: int) -> None:

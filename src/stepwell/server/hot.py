@@ -14,6 +14,7 @@ from stepwell.runtime.runtime import Runtime
 from stepwell.server import wire
 from stepwell.server.auth import Doorkeeper
 from stepwell.server.declare import Declared
+from stepwell.server.definitions import with_definition
 from stepwell.server.door import Receive, Unreadable, read_body
 from stepwell.server.query import LARGEST_ID, Query
 from stepwell.settings import Settings
@@ -191,8 +192,11 @@ def _poll_of(asked: wire.ExchangeRequest, request: Request) -> Poll | None:
     )
 
 
-def _start_of(desk: Desk, request: Request) -> StartRequest:
-    start = wire.read_start(request.body, request.client.client_id, desk.settings.depth_limit)
+async def _start_of(desk: Desk, request: Request) -> StartRequest:
+    start, definition = wire.read_start(request.body, request.client.client_id, desk.settings.depth_limit)
+    if definition is not None:
+        await desk.doorkeeper.admit(request.header(b"authorization"), Permission.DEFINE)
+        start = await with_definition(desk.runtime, start, definition)
     key = request.header(_IDEMPOTENCY_HEADER)
     if key is None:
         return start
@@ -203,12 +207,12 @@ def _start_of(desk: Desk, request: Request) -> StartRequest:
 
 
 async def run_async(desk: Desk, request: Request) -> bytes:
-    start = _start_of(desk, request)
+    start = await _start_of(desk, request)
     return encode(wire.process_data(await desk.runtime.start(start)))
 
 
 async def run_sync(desk: Desk, request: Request) -> bytes:
-    start = _start_of(desk, request)
+    start = await _start_of(desk, request)
     settings = desk.settings
     asked_s = Query(request.scope["query_string"]).number("timeout")
     wait_ms = settings.sync_wait_ms if asked_s is None or asked_s <= 0 else asked_s * 1_000

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from stepwell.definition.plan import Plan, StepPlan
-from stepwell.model.codec import EMPTY, CodecError, Json, Raw, Record, decode_as, encode, members, raw
+from stepwell.model.codec import EMPTY, CodecError, Json, Raw, Record, decode, decode_as, encode, members, raw
 from stepwell.model.definition import (
     DEFAULT_NAMESPACE,
+    ProcessDefinition,
     ProcessType,
     StepDefinition,
     StepType,
@@ -392,6 +393,8 @@ class ProcessRequestData(Record, frozen=True, rename="camel"):
     correlation_id: str | None = None
     input: dict[str, Any] | None = None
     priority: int | None = None
+    definition: ProcessDefinition | None = None
+    """Followed by this run alone; `name` is not needed then."""
 
 
 class _StartBody(Record, frozen=True, rename="camel"):
@@ -402,12 +405,19 @@ class _StartBody(Record, frozen=True, rename="camel"):
     correlation_id: str | None = None
     input: Raw = msgspec.field(default_factory=Raw)
     priority: int | None = None
+    definition: Raw = msgspec.field(default_factory=Raw)
+
+
+class ReadStart(NamedTuple):
+    request: StartRequest
+    definition: Any
+    """Sent with the run, as decoded; None when there is none."""
 
 
 _start_decoder = msgspec.json.Decoder(_StartBody)
 
 
-def read_start(body: bytes, client_id: str, depth_limit: int) -> StartRequest:
+def read_start(body: bytes, client_id: str, depth_limit: int) -> ReadStart:
     """Raises Unreadable, CodecError."""
     check_json(body, depth_limit)
     try:
@@ -417,13 +427,14 @@ def read_start(body: bytes, client_id: str, depth_limit: int) -> StartRequest:
     given = bytes(start.input) or b"null"
     if not given.startswith((b"{", b"null")):
         raise Unreadable("input must be an object", code="BAD_REQUEST")
-    if not start.name:
+    definition = decode(bytes(start.definition) or b"null")
+    if not start.name and definition is None:
         raise Unreadable("name is missing", code="BAD_REQUEST")
     if abs(start.priority or 0) > 1_000_000 or abs(start.version or 0) > LARGEST_ID:
         raise Unreadable("priority or version is out of range", code="BAD_REQUEST")
-    return StartRequest(
-        namespace=start.namespace or DEFAULT_NAMESPACE,
-        name=start.name,
+    request = StartRequest(
+        namespace=start.namespace or ("" if definition is not None else DEFAULT_NAMESPACE),
+        name=start.name or "",
         version=start.version or None,
         input=EMPTY if given == b"null" else given,
         request_id=start.request_id,
@@ -431,6 +442,7 @@ def read_start(body: bytes, client_id: str, depth_limit: int) -> StartRequest:
         priority=start.priority or 0,
         created_by=client_id,
     )
+    return ReadStart(request, definition)
 
 
 # -- processes and steps -------------------------------------------------------------------------------------
@@ -664,7 +676,7 @@ def _newest_execution(step: StepContext) -> StepExecutionData:
         max(step.updated, hand_out.polled),
         hand_out.executor,
         step.ref,
-        hand_out.runs or step.container_runs,
+        hand_out.runs + step.container_runs,
         raw(EMPTY),
     )
 

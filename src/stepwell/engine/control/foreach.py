@@ -28,14 +28,25 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     problem, total = _check(step.input)
     if problem:
         return close(draft, step, StepStatus.FAILED, error_output(problem))
-    base = 0
-    if total:
-        count = -(-total * plan.iteration_size // ID_RUN) * ID_RUN
+    base, room = _places(plan, step.children)
+    if total > room:
+        count = _ids(plan, total)
         base = draft.new_ids(f"foreach:{step.id}:{step.execution}", count)
         draft.blocks.append(Block(base, count, step.process_id))
         draft.transitions += HEAVY
     step = draft.put(change(step, children=Children(total=total, base=base)))
     return _open_more(draft, plan, step)
+
+
+def _places(plan: StepPlan, before: Children | None) -> tuple[int, int]:
+    """Where the iterations of an earlier pass stand, and for how many there is room."""
+    if before is None or not before.base:
+        return 0, 0
+    return before.base, _ids(plan, before.total) // plan.iteration_size
+
+
+def _ids(plan: StepPlan, total: int) -> int:
+    return -(-total * plan.iteration_size // ID_RUN) * ID_RUN
 
 
 def _check(input: Json) -> tuple[str, int]:
@@ -89,7 +100,7 @@ def _fill(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -
     ref = plan.children[0]
     indices = step.path[1:]
     concurrency = decode(bytes(members(step.input).get("concurrency", raw(b"1")))) or 1
-    if draft.may_have_children(step):
+    if draft.may_have_children(step) or draft.plan.steps[ref].repeats:
         ahead = range(counters.next, min(counters.next + MAX_TRANSITIONS, counters.total))
         draft.want(counters.base + index * plan.iteration_size for index in ahead)
     look_ahead(draft, opening(draft, ref, (*indices, counters.next)))

@@ -1,9 +1,14 @@
 """How a container ends because of its children."""
 
+from typing import Any
+
 from stepwell.engine.draft import Draft
 from stepwell.engine.steps import close, error_output, explanation, fails_parent
 from stepwell.model.codec import change, encode
 from stepwell.model.step import Children, StepContext, StepStatus
+
+MAX_NUMBER = 2**53
+MOST_SHOWN = 200
 
 
 def failed_by(draft: Draft, step: StepContext, child: StepContext) -> StepContext:
@@ -25,3 +30,16 @@ def count_failed(draft: Draft, step: StepContext, child: StepContext, counters: 
 def refuse(draft: Draft, step: StepContext, message: str) -> StepContext:
     """FAILED at once: its input asks for what cannot be."""
     return close(draft, step, StepStatus.FAILED, error_output(message))
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, also one that a script or a division has written as 5.0; None when it is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and abs(value) < MAX_NUMBER else None
+
+
+def shown(value: Any) -> str:
+    """A value in a message: not more of it than a person reads."""
+    text = encode(value).decode()
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"

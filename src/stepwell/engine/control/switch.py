@@ -7,19 +7,20 @@
      "children": [{…"ref": "by_truck"}, {…"ref": "by_mail"}]}
 
 Input: `script` (an arrow function `(steps, context) => …` that returns the case, a text) or `value`; `responseMapping`.
-Children that are not chosen end SKIPPED. No match and no default branch: FAILED. Output: `{output, logs}`, the case.
+Children that are not chosen end SKIPPED. No match and no default branch: FAILED. Output: `{output, logs}`, the case. A
+resume runs the chosen child again, and makes the choice again only when none was made.
 """
 
 from typing import Any
 
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.climb import open_anew, open_child
-from stepwell.engine.control.outcome import failed_by
+from stepwell.engine.control.outcome import refuse, shown
 from stepwell.engine.draft import Control, Draft
 from stepwell.engine.scripts import evaluate, read_answer
-from stepwell.engine.steps import begin, close, error_output, fails_parent, reopen, run_again, skip
-from stepwell.model.codec import EMPTY, Json, change, encode
-from stepwell.model.step import Phase, StepContext, StepStatus
+from stepwell.engine.steps import begin, close, explanation, fails_parent, reopen, run_again, skip, skip_anew
+from stepwell.model.codec import Json, change, encode
+from stepwell.model.step import Phase, StepContext, StepPath, StepStatus
 
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
@@ -36,19 +37,20 @@ def evaluated(draft: Draft, plan: StepPlan, step: StepContext, output: Json) -> 
 
 
 def _choose(draft: Draft, plan: StepPlan, step: StepContext, case: Any, logs: list[str]) -> StepContext:
+    if isinstance(case, dict | list):
+        return refuse(draft, step, f"the case must be a text, not {shown(case)}")
     ref = _target(draft.decoded(step, "input").get("responseMapping"), case)
+    if ref is None:
+        return refuse(draft, step, f"no child matches the case {shown(case)}, and there is no default branch")
     if ref not in plan.children:
-        wanted = "no child matches" if ref is None else f"{ref!r} is no child of this step; it was chosen by"
-        return close(draft, step, StepStatus.FAILED, error_output(f"{wanted} the case {_text(case)!r}"))
-    step = draft.put(
-        change(step, phase=Phase.WORK, output=encode({"output": _text(case), "logs": logs, "ref": ref}))
-    )
-    indices = step.path[1:]
-    draft.want(draft.id_at((other, *indices)) for other in plan.children)
-    for other in plan.children:
-        if other != ref and not draft.begun((other, *indices)):
-            skip(draft, draft.plan.steps[other], (other, *indices), step)
-    return _after(draft, plan, step, open_anew(draft, ref, indices, step))
+        return refuse(draft, step, f"{ref!r}, chosen by the case {shown(case)}, is no child of this step")
+    step = draft.put(change(step, phase=Phase.WORK, output=encode({"output": _text(case), "logs": logs})))
+    paths = [(other, *step.path[1:]) for other in plan.children]
+    draft.want(draft.id_at(path) for path in paths)
+    for path in paths:
+        if path[0] != ref:
+            _leave_out(draft, path, step)
+    return _after(draft, plan, step, open_anew(draft, ref, step.path[1:], step))
 
 
 def _target(mapping: Any, case: Any) -> str | None:
@@ -57,15 +59,23 @@ def _target(mapping: Any, case: Any) -> str | None:
     for entry in mapping if isinstance(mapping, list) else ():
         if not isinstance(entry, dict):
             continue
-        if entry.get("defaultBranch"):
+        if entry.get("defaultBranch") is True:
             default = entry.get("targetRef")
-        elif _text(entry.get("value")) == _text(case):
+        elif case is not None and "value" in entry and _text(entry["value"]) == _text(case):
             return str(entry.get("targetRef"))
-    return default
+    return None if default is None else str(default)
 
 
 def _text(case: Any) -> str:
     return case if isinstance(case, str) else encode(case).decode()
+
+
+def _leave_out(draft: Draft, path: StepPath, step: StepContext) -> None:
+    before = draft.find(draft.id_at(path))
+    if before is None:
+        skip(draft, draft.plan.steps[str(path[0])], path, step)
+    elif before.parent_execution_id != step.execution or before.status is not StepStatus.SKIPPED:
+        skip_anew(draft, before, step)
 
 
 def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) -> StepContext:
@@ -76,31 +86,34 @@ def _after(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) 
     step = draft.step(step.id)
     if child.status.is_open or not step.status.is_open:
         return step
+    chosen = draft.decoded(step, "output")
     if fails_parent(draft.plan_of(child), child):
-        return failed_by(draft, step, child)
-    return close(draft, step, StepStatus.COMPLETED, _shown(draft, step))
-
-
-def _shown(draft: Draft, step: StepContext) -> Json:
-    """The output without the engine's own note of the chosen ref."""
-    given = draft.decoded(step, "output")
-    return (
-        encode({"output": given.get("output"), "logs": given.get("logs", [])})
-        if isinstance(given, dict)
-        else EMPTY
-    )
+        return close(draft, step, StepStatus.FAILED, encode({**chosen, **explanation(draft, child)}))
+    return close(draft, step, StepStatus.COMPLETED, step.output)
 
 
 def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
-    """The child that was chosen runs again; when none was, the choice is made again."""
-    indices = step.path[1:]
-    draft.want(draft.id_at((ref, *indices)) for ref in plan.children)
-    for ref in plan.children:
-        child = draft.find(draft.id_at((ref, *indices)))
-        if child is not None and child.status.is_failed:
-            again = reopen(draft, step, None)
-            return _after(draft, plan, again, open_child(draft, ref, indices, again))
-    return run_again(draft, plan, step)
+    """The child that was chosen goes on; when none was, the choice is made again."""
+    chosen = _chosen(draft, plan, step)
+    if chosen is None:
+        return run_again(draft, plan, step)
+    again = reopen(draft, step, None)
+    return _after(draft, plan, again, open_child(draft, chosen, step.path[1:], again))
 
 
-SWITCH = Control(open=begin_step, resume=resume, child_closed=child_closed, evaluated=evaluated)
+def _chosen(draft: Draft, plan: StepPlan, step: StepContext) -> str | None:
+    """The child that this execution has opened, if it got so far."""
+    paths = [(ref, *step.path[1:]) for ref in plan.children]
+    draft.want(draft.id_at(path) for path in paths)
+    for path in paths:
+        child = draft.find(draft.id_at(path))
+        if child is not None and child.parent_execution_id == step.execution and fails_parent(
+            draft.plan_of(child), child
+        ):
+            return str(path[0])
+    return None
+
+
+SWITCH = Control(
+    open=begin_step, resume=resume, child_closed=child_closed, evaluated=evaluated, keeps=("output", "logs")
+)

@@ -9,10 +9,10 @@ keep their context; each pass is a further execution. Output: `{passes}`.
 
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.climb import Sequel, following, run_sequence
-from stepwell.engine.control.outcome import failed_by
+from stepwell.engine.control.outcome import failed_by, refuse, shown, whole
 from stepwell.engine.draft import Control, Draft
 from stepwell.engine.scripts import evaluate, read_answer
-from stepwell.engine.steps import begin, close, error_output, fails_parent, next_execution, reopen
+from stepwell.engine.steps import begin, close, fails_parent, next_execution, reopen
 from stepwell.model.codec import Json, change, decode, encode
 from stepwell.model.step import Children, Phase, StepContext, StepStatus
 
@@ -20,30 +20,33 @@ DEFAULT_PASSES = 1_000
 
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
-    return evaluate(draft, draft.put(change(begin(draft, step), children=Children(total=_most(draft, step)))))
-
-
-def _most(draft: Draft, step: StepContext) -> int:
-    most = draft.decoded(step, "input").get("maxIterations")
-    return most if type(most) is int and most > 0 else DEFAULT_PASSES
+    step = begin(draft, step)
+    given = draft.decoded(step, "input").get("maxIterations")
+    most = DEFAULT_PASSES if given is None else whole(given)
+    if most is None or most < 1:
+        return refuse(draft, step, f"maxIterations must be a whole number from 1, not {shown(given)}")
+    # A retry of its script goes on with the pass that it stands before.
+    counters = step.children or Children(total=most)
+    return evaluate(draft, draft.put(change(step, children=counters)))
 
 
 def evaluated(draft: Draft, plan: StepPlan, step: StepContext, output: Json) -> StepContext:
+    """`counters.next` is how many passes have begun, `counters.total` how many there may be."""
     result = read_answer(output).result
     counters = step.children
     assert counters is not None
-    step = draft.put(change(step, phase=Phase.WORK))
     if type(result) is not bool:
-        message = f"the script must return true or false, not {encode(result).decode()}"
-        return close(draft, step, StepStatus.FAILED, error_output(message))
+        return refuse(draft, step, f"the script must return true or false, not {shown(result)}")
     if not result:
-        return close(draft, step, StepStatus.COMPLETED, encode({"passes": counters.next}))
+        return close(draft, step, StepStatus.COMPLETED, _passes(counters))
     if counters.next >= counters.total:
-        return close(
-            draft, step, StepStatus.FAILED, error_output(f"still true after {counters.total} passes")
-        )
-    step = draft.put(change(step, children=change(counters, next=counters.next + 1)))
-    return _run(draft, plan, step, 0)
+        return refuse(draft, step, f"still true after {counters.total} passes")
+    counters = change(counters, next=counters.next + 1)
+    return _run(draft, plan, draft.put(change(step, phase=Phase.WORK, children=counters)), 0)
+
+
+def _passes(counters: Children) -> Json:
+    return encode({"passes": counters.next})
 
 
 def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) -> StepContext:
@@ -70,14 +73,16 @@ def _run(draft: Draft, plan: StepPlan, step: StepContext, position: int) -> Step
 def _next_pass(draft: Draft, step: StepContext) -> StepContext:
     """A pass is an execution: the finished one is kept, its place in the loop goes on."""
     counters = step.children
-    done = change(step, output=encode({"passes": counters.next if counters else 0}))
-    again = begin(draft, change(next_execution(draft, done, draft.now), children=counters))
-    return evaluate(draft, again)
+    assert counters is not None
+    done = change(step, output=_passes(counters))
+    return evaluate(draft, begin(draft, change(next_execution(draft, done, draft.now), children=counters)))
 
 
 def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
-    """The pass that failed goes on where it stopped; one that had not begun asks its script again."""
-    counters = step.children or Children(total=_most(draft, step))
+    """The pass that failed goes on where it stopped; before a pass, the script is asked again."""
+    counters = step.children
+    if counters is None:
+        return begin_step(draft, plan, step)
     again = reopen(draft, step, counters)
     if not counters.next or step.phase is Phase.EVALUATING:
         return evaluate(draft, again)

@@ -5,8 +5,6 @@ from typing import Any
 from litestar import Response, delete, get, post, put
 from litestar.params import FromPath
 
-from stepwell.definition.check import read_and_check
-from stepwell.engine.control.table import CONTROLS
 from stepwell.model.client import Permission
 from stepwell.model.codec import Record
 from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition, StoredDefinition
@@ -15,6 +13,7 @@ from stepwell.runtime.catalog import delete_definitions, put_definition
 from stepwell.server import wire
 from stepwell.server.asks import Ask, answer, caller_of, desk_of, query_of, written_of
 from stepwell.server.declare import declare
+from stepwell.server.definitions import checked_definition
 from stepwell.server.hot import Desk
 from stepwell.server.query import whole_number
 
@@ -148,18 +147,7 @@ async def versions(request: Ask, namespace: FromPath[str], name: FromPath[str]) 
 
 async def _store(request: Ask, value: Any, *, update: bool, at: str = "") -> StoredDefinition:
     desk = desk_of(request)
-    namespace = value.get("namespace") if isinstance(value, dict) else None
-    wanted = namespace if isinstance(namespace, str) and namespace else DEFAULT_NAMESPACE
-    policies = {policy.name for policy in await desk.runtime.read(lambda reads: reads.policies(wanted))}
-    definition, problems = read_and_check(
-        value,
-        known=CONTROLS,
-        policies=policies.__contains__,
-        aliases=wire.STEP_TYPE_ALIASES,
-        at=at,
-    )
-    if definition is None:
-        raise Invalid(problems=tuple(problems))
+    definition = await checked_definition(desk.runtime, value, at)
     by = caller_of(request).client_id
     return await desk.runtime.write(
         lambda turn, now: put_definition(turn, now, definition, by, update=update)
