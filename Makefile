@@ -29,7 +29,7 @@ bench: install ## measure steps per second, CPU per step and latency
 	@$(BIN)/python -m bench
 
 simulate: install ## the simulation with BUDGET seeds (default 200)
-	@STEPWELL_SIMULATION_SEEDS=$(BUDGET) $(BIN)/pytest tests/simulation
+	@STEPWELL_SEEDS=$(BUDGET) $(BIN)/pytest tests/simulation
 
 fmt: install ## format and fix what can be fixed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -14,10 +14,13 @@ from stepwell.definition.compile import build_plan
 from stepwell.engine.decide import decide
 from stepwell.engine.effects import (
     Decision,
+    DefinitionByName,
     EntryByName,
     Ids,
     Key,
+    KnownDefinition,
     KnownProcess,
+    Mark,
     NewestProcess,
     OpenSteps,
     PolicyById,
@@ -73,6 +76,8 @@ class World:
         self.sent: list[Due] = []
         """Rows for other processes, in order."""
         self.cold = cold
+        self.marks: dict[str, Mark] = {}
+        """Operators' marks on steps of the definition, by ref."""
         self.now = START
         self.process: ProcessContext | None = None
         self.rows: dict[int, StepContext] = {}
@@ -102,7 +107,14 @@ class World:
         known = {} if self.cold else dict(self.rows)
         whole = not self.cold or self.process is None
         return Snapshot(
-            plan=self.plan, process=self.process, steps=known, complete=whole, policies={}, ids={}, memo={}
+            plan=self.plan,
+            process=self.process,
+            steps=known,
+            complete=whole,
+            policies={},
+            marks=dict(self.marks),
+            ids={},
+            memo={},
         )
 
     def _decide(self, snapshot: Snapshot, event: AnyEvent) -> Decision:
@@ -140,8 +152,12 @@ class World:
                 snapshot.others[key] = max(named, key=lambda other: other.id, default=None)
             case ProcessById(id):
                 snapshot.others[key] = next((other for _, other in self.others if other.id == id), None)
+            case DefinitionByName():
+                snapshot.definitions[key] = KnownDefinition(id=2, version=1, size=2)
             case OpenSteps(limit, after):
-                found = [id for id in sorted(self.rows) if id > after and self.rows[id].status.is_open][:limit]
+                found = [id for id in sorted(self.rows) if id > after and self.rows[id].status.is_open][
+                    :limit
+                ]
                 snapshot.steps.update((id, self.rows[id]) for id in found)
                 snapshot.open_steps = tuple(found)
                 return len(found)

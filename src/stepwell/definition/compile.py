@@ -7,7 +7,7 @@ from stepwell.definition.dependencies import dependents_of, edges_of
 from stepwell.definition.plan import SCRIPTS, SERVER, Plan, Preparation, StepPlan
 from stepwell.definition.template import Template, compile_template
 from stepwell.model.codec import change
-from stepwell.model.definition import ProcessDefinition, StepConfiguration, StepDefinition, StepType
+from stepwell.model.definition import ProcessDefinition, StepDefinition, StepType
 from stepwell.model.entry import EntryKind
 from stepwell.model.work import QueueName
 
@@ -94,8 +94,8 @@ def _key(text: str | None) -> Template | None:
     return compile_template({"key": text}) if text else None
 
 
-def _transforms(step: StepDefinition, given: StepConfiguration) -> bool:
-    return step.type in WORK and bool((given.jq_transformer or "").strip())
+def _transforms(step: StepDefinition) -> bool:
+    return step.type in WORK and bool((step.configuration.jq_transformer or "").strip())
 
 
 def _place(
@@ -123,7 +123,7 @@ def _place(
         policy=step.configuration.error_policy_name or None,
         queue=_queue_of(step),
         preparation=_preparation(step),
-        transforms=_transforms(step, step.configuration),
+        transforms=_transforms(step),
         repeats=repeats,
     )
     repeats = repeats or step.type is StepType.WHILE

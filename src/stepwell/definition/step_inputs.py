@@ -1,4 +1,4 @@
-"""What the input of a control step must hold, as far as the text tells. Where a template stands, only the run can tell."""
+"""What the input of a control step must hold. Where a template stands, only the run can tell."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any

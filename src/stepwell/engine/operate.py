@@ -18,7 +18,7 @@ from stepwell.engine.events import (
 )
 from stepwell.engine.process import end_early, run_top, settle, start_clock
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split
-from stepwell.engine.steps import cancel_below, close, end_child, is_held, offer, skip, skip_anew
+from stepwell.engine.steps import cancel_below, close, end_child, is_held, offer, set_timer, skip, skip_anew
 from stepwell.model.codec import EMPTY, change, decode
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessStatus
@@ -122,7 +122,12 @@ def _retry_now(draft: Draft, step: StepContext) -> Reply:
     if is_held(draft, str(step.path[0])) or step.phase is Phase.HELD:
         held = "its process is paused" if draft.process.paused else "clear the mark instead"
         return Refusal("CONFLICT", f"{step.ref} is held; {held}")
-    if not step.queue or step.phase is Phase.GATED:
+    if step.phase in (Phase.GATED, Phase.CROWDED):
+        return Refusal("CONFLICT", f"{step.ref} waits for room under a limit")
+    if step.phase is Phase.DELAYED:
+        set_timer(draft, change(step, schedule=draft.now), DueKind.READY, draft.now)
+        return None
+    if not step.queue:
         return Refusal("CONFLICT", f"{step.ref} waits for no worker")
     if step.hand_out.ready is None:
         offer(draft, change(step, schedule=draft.now), draft.now)

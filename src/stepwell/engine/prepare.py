@@ -5,6 +5,7 @@
 Each stop where a step may wait is a Phase of its own, so an event that wakes it knows where it goes on.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stepwell.definition.plan import StepPlan
@@ -108,6 +109,14 @@ def _come_in(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 def begin_work(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     """Nothing is before it any more."""
     return draft.controls[plan.type].open(draft, plan, change(step, phase=Phase.WORK, policy_id=0))
+
+
+GOES_ON: Mapping[Phase, Callable[[Draft, StepPlan, StepContext], StepContext]] = {
+    Phase.DELAYED: prepare_again,
+    Phase.GATED: window_came,
+    Phase.CROWDED: begin_work,
+}
+"""What a step does when the moment has come that it waited for in this phase."""
 
 
 # -- after its work

@@ -1,7 +1,7 @@
 """One small function for each event: what follows from it."""
 
 from stepwell.engine.draft import Draft
-from stepwell.engine.effects import Refusal, Reply
+from stepwell.engine.effects import Refusal, Reply, Write
 from stepwell.engine.error_policy import Trouble
 from stepwell.engine.events import (
     DeliveryExpired,
@@ -14,6 +14,7 @@ from stepwell.engine.events import (
 from stepwell.engine.hooks import tell_parent
 from stepwell.engine.operate import resume_requested
 from stepwell.engine.pause import pause_steps
+from stepwell.engine.prepare import GOES_ON, finish, not_transformed, prepared, transformed
 from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock
 from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
@@ -39,6 +40,9 @@ from stepwell.model.work import Acceptance, WorkStatus
 
 MOST_LOOKED_AT = 1_000
 """Open steps among which a signal looks for the one that waits."""
+
+ORDER_AGAIN_MS = 500
+"""When an order that could not be carried out yet is looked at again."""
 
 
 def process_started(draft: Draft, event: ProcessStarted) -> Reply:
@@ -110,12 +114,13 @@ def _refuse(draft: Draft, step: StepContext | None, token: int) -> Acceptance | 
 def _completed(
     draft: Draft, step: StepContext, output: Json, sealed: SealedChange | None = None
 ) -> StepContext:
+    plan = draft.plan_of(step)
     if step.phase is Phase.EVALUATING:
-        plan = draft.plan_of(step)
         evaluated = draft.controls[plan.type].evaluated
         assert evaluated is not None, f"{plan.type} {step.ref} asked for no script"
-        return evaluated(draft, plan, change(step, hand_out=step.hand_out.released()), output)
-    plan = draft.plan_of(step)
+        # The step may stay open: this hand-out is over, and its token has had its answer.
+        free = draft.put(change(step, hand_out=step.hand_out.released()), Write.OFFER)
+        return evaluated(draft, plan, free, output)
     if step.phase is Phase.PREPARING:
         return prepared(draft, plan, step, output)
     if step.phase is Phase.TRANSFORMING:
@@ -125,11 +130,13 @@ def _completed(
     except BadState as error:
         return trouble(draft, step, Trouble.FAILURE, error_output(str(error)))
     _apply(draft, asked, sealed)
-    return close(draft, step, StepStatus.COMPLETED, output)
+    return finish(draft, plan, step, output, changed_state=asked is not None or sealed is not None)
 
 
 def _failed(draft: Draft, step: StepContext, output: Json, sealed: SealedChange | None = None) -> StepContext:
     """State keys of a failed attempt apply only if it is the last and the step is optional."""
+    if step.phase is Phase.TRANSFORMING:
+        return not_transformed(draft, step, output)
     ended = trouble(draft, step, Trouble.FAILURE, stripped(output))
     if not ended.status.is_open and draft.plan_of(step).optional:
         try:
@@ -164,12 +171,13 @@ def delivery_expired(draft: Draft, event: DeliveryExpired) -> Reply:
     hand_out = step.hand_out
     if hand_out.token != event.token or hand_out.claim is None:
         return None
-    if step.lease_ms:
-        message = f"no report within {step.lease_ms} ms of the hand-out to {hand_out.executor or 'a worker'}"
-        settle(draft, trouble(draft, step, Trouble.RESPONSE_TIMEOUT, error_output(message)))
-    elif hand_out.deliveries >= event.max_deliveries:
+    if hand_out.deliveries >= event.max_deliveries:
+        # Whatever its policy says: a step that nobody ever reports on must not go round for ever.
         message = f"handed out {hand_out.deliveries} times in a row without any report"
         settle(draft, close(draft, step, StepStatus.FAILED, error_output(message)))
+    elif step.lease_ms:
+        message = f"no report within {step.lease_ms} ms of the hand-out to {hand_out.executor or 'a worker'}"
+        settle(draft, trouble(draft, step, Trouble.RESPONSE_TIMEOUT, error_output(message)))
     else:
         offer(draft, change(step, updated=draft.now), draft.now)
     return None
@@ -208,7 +216,9 @@ def _obey(draft: Draft, event: TimerFired) -> None:
         case "TERMINATE" if draft.process.status.is_open:
             end_early(draft, ProcessStatus.TERMINATED, EMPTY, "the process that started it ended")
         case "RESUME" if draft.process.status.is_resumable:
-            resume_requested(draft, ResumeRequested())
+            if resume_requested(draft, ResumeRequested()) is not None:
+                # Its open steps are still being closed. Whoever ordered this waits for its end.
+                draft.set_due(DueKind.ORDER, draft.now + ORDER_AGAIN_MS, body=event.body)
         case "RESUME" if not draft.process.status.is_open:
             tell_parent(draft)
 
@@ -286,6 +296,8 @@ def _ready(draft: Draft, step: StepContext) -> None:
         hold(draft, step)
     elif step.phase is Phase.HELD:
         settle(draft, let_go(draft, step))
+    elif step.phase in GOES_ON:
+        settle(draft, GOES_ON[step.phase](draft, draft.plan_of(step), step))
     else:
         offer(draft, step, draft.now)
 

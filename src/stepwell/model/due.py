@@ -26,7 +26,7 @@ class DueKind(IntEnum):
     PAUSE = 1024
     """To a process with many open steps: the rest of them is to be held, or let go, from the id in the body on."""
     START_PROCESS = 32
-    """Start the process that has this id; the request is in the body."""
+    """Start a process; the request is in the body. The row stands under an id of its own."""
 
 
 class Due(Record, frozen=True):

@@ -27,6 +27,8 @@ class Clockwork:
         self._next_due = 0
         self._next_claim = 0
         self._recovered = False
+        self.dropped: list[int] = []
+        """Claims whose rows the last look has deleted."""
         self.caught_up = False
         """Every row that was due when the lane began, or lost its memory, has been looked at."""
         self._next_sweep = 0
@@ -107,6 +109,7 @@ class Clockwork:
             turn.postpone_claim(claim.id, min(deadlines))
         else:
             turn.drop_claims([claim.id])
+            self.dropped.append(claim.id)
         return [(step, self._expiry(step)) for step in over]
 
     def _expiry(self, step: StepContext) -> DeliveryExpired:

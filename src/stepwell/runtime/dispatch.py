@@ -215,6 +215,12 @@ class Dispatch:
                 earliest = waiting.deadline if earliest is None else min(earliest, waiting.deadline)
         return earliest
 
+    def claims_gone(self, claims: list[int]) -> None:
+        """Their rows were deleted: nobody holds a step of theirs any more. Empties the list."""
+        for claim in claims:
+            self._open_in_claim.pop(claim, None)
+        claims.clear()
+
     def reported(self, claims: Iterable[int]) -> list[int]:
         """Steps of these claims were reported; the claims that nobody holds a step of any more.
 

@@ -284,9 +284,12 @@ def load_snapshot(turn: Turn, lookups: Lookups, process: ProcessContext) -> Snap
     return snapshot
 
 
-def forget_iterations(snapshot: Snapshot, ids: Iterable[int]) -> None:
-    """Closed steps inside iterations are not kept: a wide process must not fill the memory."""
+def forget_iterations(snapshot: Snapshot, ids: Iterable[int]) -> int:
+    """Closed steps inside iterations are not kept: a wide process must not fill the memory. The bytes that go."""
+    freed = 0
     for id in ids:
         step = snapshot.steps.get(id)
         if step is not None and len(step.path) > 1 and not step.status.is_open:
             del snapshot.steps[id]
+            freed += ROW_BYTES + len(step.input) + len(step.output)
+    return freed

@@ -13,6 +13,7 @@ from stepwell.model.work import QueueName
 from stepwell.runtime.plans import Plans
 from stepwell.store.port import Turn
 
+_SCRIPTED = (Phase.EVALUATING, Phase.PREPARING, Phase.TRANSFORMING)
 MOST_NAMES = 100_000
 """How much is remembered of each kind. Definitions that come with their runs may have ever new names."""
 
@@ -95,7 +96,7 @@ class Lookups:
         if number is None:
             if len(self._step_queues) >= MOST_NAMES:
                 self._step_queues.clear()
-            scripted = phase is Phase.EVALUATING or phase is Phase.PREPARING
+            scripted = phase in _SCRIPTED
             name = SCRIPTS if scripted else plan.steps[ref].queue
             number = self._step_queues[key] = 0 if name is None else self.queue(turn, name)
         return number

@@ -9,6 +9,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 
+from stepwell.definition.plan import SCRIPTS
 from stepwell.model.codec import Json, change, encode
 from stepwell.model.errors import Busy
 from stepwell.model.work import QueueName, WorkRequest, WorkResult, WorkStatus
@@ -97,10 +98,12 @@ class LocalRunner:
                 await asyncio.sleep(PAUSE_S)
 
     async def _outcome(self, request: WorkRequest, masker: Masker | None) -> Outcome:
-        step = self._steps[QueueName(request.namespace, request.type, request.name)]
+        queue = QueueName(request.namespace, request.type, request.name)
+        step = self._steps[queue]
         view = RowView(self._runtime, request.process_id, request.step_id)
-        call = StepCall(request=request, view=view, now_ms=self._runtime.clock.now())
         try:
+            script = await view.script() if queue == SCRIPTS else None
+            call = StepCall(request=request, view=view, now_ms=self._runtime.clock.now(), script=script)
             return await step.run(call)
         except asyncio.CancelledError:
             raise

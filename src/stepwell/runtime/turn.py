@@ -156,8 +156,8 @@ class OneTurn:
             if process is None or not process.status.is_open:
                 self._node.cache.drop(process_id)
             else:
-                forget_iterations(fold.snapshot, fold.writes)
-                self._node.cache.put(fold.snapshot, fold.added_bytes)
+                freed = forget_iterations(fold.snapshot, fold.writes)
+                self._node.cache.put(fold.snapshot, fold.added_bytes - freed)
 
     # -- what is in the inbox
 
@@ -255,6 +255,7 @@ class OneTurn:
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
         over = clockwork.recovered(self._turn) + clockwork.expired(self._turn, self._now)
+        self._node.dispatch.claims_gone(clockwork.dropped)
         for step, expired in over:
             self._hand_outs[step.id] = step.hand_out
             self._add(step.process_id, Pending(expired))

@@ -3,11 +3,12 @@
 from typing import Any
 
 from stepwell.definition.plan import Plan
-from stepwell.model.codec import decode
+from stepwell.model.codec import decode, members
 from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import StepContext, StepExecution, StepPath, parse_path
+from stepwell.model.step import Phase, StepContext, StepExecution, StepPath, parse_path
 from stepwell.runtime.runtime import Runtime
+from stepwell.steps.sandbox.script import Language, Script, is_python
 from stepwell.store.port import Reads
 
 
@@ -56,6 +57,19 @@ class RowView:
             return _documented(found, plan, reads.executions([found.id]).get(found.id, []))
 
         return await self._runtime.read(look)
+
+    async def script(self) -> Script | None:
+        """The script of its configuration that the step waits for; None when it waits for one of its input."""
+        process, own = await self._loaded()
+        plan = await self._runtime.plan(process.definition_id)
+        given = plan.steps[str(own.path[0])].definition.configuration
+        if own.phase is Phase.PREPARING:
+            language = Language.PYTHON if is_python(given.script_language) else Language.JAVASCRIPT
+            return Script(language, given.pre_execution_script or "", "preExecutionScript")
+        if own.phase is Phase.TRANSFORMING:
+            result = bytes(members(own.output)["result"])
+            return Script(Language.JQ, given.jq_transformer or "", "jqTransformer", result)
+        return None
 
     async def _loaded(self) -> tuple[ProcessContext, StepContext]:
         if self._process is None or self._own is None:

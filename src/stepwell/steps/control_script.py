@@ -1,4 +1,5 @@
-"""The scripts of control steps (SWITCH, WHILE, WAIT …): their input's `script`, evaluated as it is."""
+"""Scripts that are no step of their own: the `script` in the input of control steps (SWITCH, WHILE, WAIT …), and what a
+step's configuration says, its preExecutionScript and its jqTransformer."""
 
 from typing import Any
 
@@ -7,10 +8,8 @@ from stepwell.model.definition import StepType
 from stepwell.model.errors import Problem
 from stepwell.steps.gateway_rules import compose
 from stepwell.steps.sandbox.sandbox import Sandbox
-from stepwell.steps.sandbox.script import Language, Script
+from stepwell.steps.sandbox.script import Language, Script, is_python
 from stepwell.steps.step import BuiltIn, Completed, Failed, Outcome, StepCall
-
-LANGUAGES = {"PYTHON": Language.PYTHON, "JAVASCRIPT": Language.JAVASCRIPT}
 
 
 class ControlScript:
@@ -23,16 +22,10 @@ class ControlScript:
         return BuiltIn(type=StepType.JAVASCRIPT, run=self.run, check=self.check)
 
     async def run(self, call: StepCall) -> Outcome:
-        given = decode(call.request.input)
-        text = (
-            compose(given["rules"]) if given.get("rules") and not given.get("script") else given.get("script")
-        )
-        if not isinstance(text, str) or not text.strip():
+        script = call.script or _of_input(decode(call.request.input))
+        if not script.text.strip():
             return Failed(encode({"error": "this step needs a script", "logs": []}))
-        language = LANGUAGES.get(
-            str(given.get("scriptLanguage") or "JAVASCRIPT").upper(), Language.JAVASCRIPT
-        )
-        evaluation = await self._sandbox.evaluate(Script(language, text), call.view)
+        evaluation = await self._sandbox.evaluate(script, call.view)
         if evaluation.error is not None:
             return Failed(encode({"error": evaluation.error, "logs": evaluation.logs}))
         result: Raw | None = None if evaluation.result is None else raw(evaluation.result)
@@ -40,3 +33,9 @@ class ControlScript:
 
     def check(self, given: dict[str, Any], at: str) -> list[Problem]:
         return []
+
+
+def _of_input(given: dict[str, Any]) -> Script:
+    text = given.get("script")
+    language = Language.PYTHON if is_python(given.get("scriptLanguage")) else Language.JAVASCRIPT
+    return Script(language, text if isinstance(text, str) else "")

@@ -7,6 +7,7 @@ from stepwell.model.codec import Json, Record
 from stepwell.model.definition import StepType
 from stepwell.model.errors import Problem
 from stepwell.model.work import WorkRequest
+from stepwell.steps.sandbox.script import Script
 
 
 class ProcessView(Protocol):
@@ -27,6 +28,8 @@ class StepCall(Record, frozen=True, kw_only=True):
     request: WorkRequest
     view: ProcessView
     now_ms: int
+    script: Script | None = None
+    """The script of its configuration that the step is handed out for; None: this is its own work."""
 
 
 class Completed(Record, frozen=True):

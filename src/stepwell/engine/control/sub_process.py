@@ -11,9 +11,11 @@ down, failure comes up, and a resume resumes the same child.
 from typing import Any
 
 from stepwell.definition.plan import StepPlan
+from stepwell.engine.control.outcome import refuse, shown, whole
 from stepwell.engine.draft import ID_RUN, Control, Draft
 from stepwell.engine.hooks import ChildEnded, StartBody
-from stepwell.engine.steps import begin, close, error_output, reopen, run_again
+from stepwell.engine.signals import as_text
+from stepwell.engine.steps import begin, close, reopen, run_again
 from stepwell.model.codec import Json, change, decode_as, encode
 from stepwell.model.definition import ProcessRequest
 from stepwell.model.due import DueKind
@@ -28,22 +30,21 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     given = draft.decoded(step, "input")
     problem = _problem(draft, given)
     if problem:
-        return close(draft, step, StepStatus.FAILED, error_output(problem))
+        return refuse(draft, step, problem)
     namespace = given.get("namespace") or draft.process.namespace
-    found = draft.definition_named(namespace, given["processName"], given.get("processVersion"))
+    version = whole(given.get("processVersion"))
+    found = draft.definition_named(namespace, given["processName"], version)
     if found is None:
-        version = given.get("processVersion")
         which = "" if version is None else f" version {version}"
-        message = f"no process definition {namespace}/{given['processName']}{which}"
-        return close(draft, step, StepStatus.FAILED, error_output(message))
+        return refuse(draft, step, f"no process definition {namespace}/{given['processName']}{which}")
     child_id = draft.new_ids(f"child:{step.id}:{step.execution}", max(found.size, ID_RUN))
     waits = given.get("waitForCompletion") is not False
     request = ProcessRequest(
         namespace=namespace,
         name=given["processName"],
         version=found.version,
-        request_id=given.get("requestId"),
-        correlation_id=given.get("correlationId") or draft.process.correlation_id,
+        request_id=_text(given, "requestId"),
+        correlation_id=_text(given, "correlationId") or draft.process.correlation_id,
         input=given.get("input") or {},
         priority=draft.process.priority,
     )
@@ -65,14 +66,23 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 def _problem(draft: Draft, given: dict[str, Any]) -> str:
     if not isinstance(given.get("processName"), str) or not given["processName"]:
         return "SUB_PROCESS needs the name of a process definition as processName"
+    if not isinstance(given.get("namespace") or "", str):
+        return f"namespace must be a text, not {shown(given['namespace'])}"
     if not isinstance(given.get("input") or {}, dict):
-        return "the input of a SUB_PROCESS must be an object"
+        return f"the input of a SUB_PROCESS must be an object, not {shown(given['input'])}"
+    if given.get("waitForCompletion") not in (None, True, False):
+        return f"waitForCompletion must be true or false, not {shown(given['waitForCompletion'])}"
     version = given.get("processVersion")
-    if version is not None and type(version) is not int:
-        return f"processVersion must be a whole number, not {encode(version).decode()}"
+    if version is not None and (whole(version) or 0) < 1:
+        return f"processVersion must be a whole number from 1, not {shown(version)}"
     if draft.process.depth >= DEEPEST:
         return f"processes are nested {DEEPEST} deep"
     return ""
+
+
+def _text(given: dict[str, Any], key: str) -> str | None:
+    value = given.get(key)
+    return None if value is None else as_text(value)
 
 
 def _ids(child_id: int, request: ProcessRequest) -> dict[str, Any]:
@@ -93,6 +103,8 @@ def told(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepCon
         return close(draft, step, StepStatus.COMPLETED, encode(output))
     status = StepStatus.TIMED_OUT if news.status is ProcessStatus.TIMED_OUT else StepStatus.FAILED
     output["error"] = _error(news)
+    # Of a child that never began nothing is left to be resumed.
+    step = step if news.began else change(step, children=None)
     return close(draft, step, status, encode(output))
 
 
@@ -107,9 +119,12 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
         return run_again(draft, plan, step)
     child_id = step.children.base
     draft.set_due(DueKind.ORDER, draft.now, process_id=child_id, body=b'"RESUME"')
-    kept = {k: v for k, v in draft.decoded(step, "output").items() if k not in ("error", "subProcessOutput")}
-    again = reopen(draft, step, Children(total=1, open=1, base=child_id))
-    return draft.put(change(again, output=encode(kept)))
+    return reopen(draft, step, Children(total=1, open=1, base=child_id))
 
 
-SUB_PROCESS = Control(open=begin_step, resume=resume, told=told)
+SUB_PROCESS = Control(
+    open=begin_step,
+    resume=resume,
+    told=told,
+    keeps=("subProcessId", "subProcessRequestId", "subProcessCorrelationId"),
+)

@@ -13,7 +13,7 @@ from stepwell.engine.control.outcome import failed_by, refuse, shown, whole
 from stepwell.engine.draft import Control, Draft
 from stepwell.engine.scripts import evaluate, read_answer
 from stepwell.engine.steps import begin, close, fails_parent, next_execution, reopen
-from stepwell.model.codec import Json, change, decode, encode
+from stepwell.model.codec import EMPTY, Json, change, decode, encode
 from stepwell.model.step import Children, Phase, StepContext, StepStatus
 
 DEFAULT_PASSES = 1_000
@@ -82,7 +82,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     """The pass that failed goes on where it stopped; before a pass, the script is asked again."""
     counters = step.children
     if counters is None:
-        return begin_step(draft, plan, step)
+        return begin_step(draft, plan, change(step, output=EMPTY))
     again = reopen(draft, step, counters)
     if not counters.next or step.phase is Phase.EVALUATING:
         return evaluate(draft, again)

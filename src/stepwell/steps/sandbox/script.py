@@ -13,6 +13,11 @@ class Language(StrEnum):
     JQ = "jq"
 
 
+def is_python(name: object) -> bool:
+    """Does a `scriptLanguage` mean Python? Absent, it is JavaScript."""
+    return isinstance(name, str) and name.upper() == "PYTHON"
+
+
 class Script(Record, frozen=True):
     """A script of a user."""
 
