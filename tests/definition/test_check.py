@@ -143,7 +143,14 @@ NOT_GOOD = [
     ],
     *[
         (process(uses("a", text, kind="WORKER")), "steps[0].input.t0", "TEMPLATE")
-        for text in ("secrets", "secrets.x.y", "secrets[0].x", "secretState", "context.secretState", "variables")
+        for text in (
+            "secrets",
+            "secrets.x.y",
+            "secrets[0].x",
+            "secretState",
+            "context.secretState",
+            "variables",
+        )
     ],
     (process(outputMapping={"x": "Bearer {{ secrets.x }}"}), "outputMapping.x", "SECRET"),
     (process(uses("a", "steps.__self.output.x")), "steps[0].input.t0", "TEMPLATE"),
@@ -177,13 +184,44 @@ NOT_GOOD = [
             ("errorPolicyName", "no", "UNKNOWN_POLICY"),
             ("priority", 1001, "INVALID"),
             ("priority", 1.5, "WRONG_KIND"),
-            ("useCache", True, "LATER_VERSION"),
-            ("rateLimitMaxRequests", 1, "LATER_VERSION"),
-            ("preExecutionScript", "x", "LATER_VERSION"),
-            ("constructInputFromScript", True, "LATER_VERSION"),
-            ("jqTransformer", ".", "LATER_VERSION"),
+            ("cacheTimeoutSeconds", -1, "INVALID"),
+            ("rateLimitMaxRequests", -1, "INVALID"),
+            ("rateLimitWindowSeconds", -1, "INVALID"),
+            ("rateLimitKey", "{{ secrets.key }}", "SECRET"),
+            ("rateLimitKey", "{{ steps.no.output.key }}", "UNKNOWN_REF"),
+            ("concurrencyLimit", 1_001, "INVALID"),
+            ("concurrencyKey", "{{ state.key }}", "TEMPLATE"),
+            ("concurrencyKey", "{{ context.status }}", "TEMPLATE"),
+            ("preExecutionScript", "x" * 65_537, "LIMIT"),
+            ("jqTransformer", "." * 65_537, "LIMIT"),
+            ("scriptLanguage", "RUBY", "UNKNOWN_VALUE"),
         )
     ],
+    (
+        process(step("a", configuration={"rateLimitMaxRequests": 1})),
+        "steps[0].configuration.rateLimitWindowSeconds",
+        "INVALID",
+    ),
+    (
+        process(step("a", "LIST", step("b"), configuration={"concurrencyLimit": 1})),
+        "steps[0].configuration.concurrencyLimit",
+        "CONTAINER",
+    ),
+    (
+        process(
+            step(
+                "a",
+                configuration={
+                    "preExecutionScript": "() => ({})",
+                    "constructInputFromScript": True,
+                    "concurrencyLimit": 1,
+                    "concurrencyKey": "{{ steps.a.input.key }}",
+                },
+            )
+        ),
+        "steps[0].configuration.concurrencyKey",
+        "TEMPLATE",
+    ),
     (process(nested(21)), "steps[0]" + ".children[0]" * 20, "LIMIT"),
     (process(*[step(f"s{n}") for n in range(10_001)]), "steps", "LIMIT"),
 ]
@@ -403,3 +441,47 @@ def test_any_value_is_a_definition_or_problems(value):
     assert (definition is None) == any(not problem.warning for problem in problems)
     policy, problems = read_policy(value)
     assert (policy is None) == bool(problems)
+
+
+def test_every_step_configuration_that_means_something_is_good():
+    configuration = {
+        "useCache": True,
+        "cacheKey": "{{ steps.a.input.customer }}",
+        "cacheTimeoutSeconds": 60,
+        "stream": True,
+        "streamAllStatuses": True,
+        "preExecutionScript": "(steps, context) => ({})",
+        "scriptLanguage": "python",
+        "jqTransformer": ".items",
+        "rateLimitMaxRequests": 5,
+        "rateLimitWindowSeconds": 1,
+        "rateLimitKey": "{{ state.bank }}",
+        "concurrencyLimit": 3,
+        "concurrencyKey": "{{ steps.a.input.customer }} {{ input.x }} {{ context.namespace }}",
+        "priority": -1_000,
+    }
+    assert found(process(step("a", configuration=configuration))) == []
+
+
+def test_a_configuration_without_effect_is_only_a_warning():
+    configuration = {"useCache": True, "jqTransformer": ".", "constructInputFromScript": True}
+    definition, problems = read_and_check(
+        process(step("a", "NOOP", configuration=configuration)), known=KNOWN, policies=lambda name: True
+    )
+    assert definition is not None
+    assert [(problem.path.rpartition(".")[2], problem.code) for problem in problems] == [
+        ("constructInputFromScript", "NO_EFFECT"),
+        ("useCache", "NO_EFFECT"),
+        ("jqTransformer", "NO_EFFECT"),
+    ]
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_an_input_that_a_script_makes_is_not_looked_at(made):
+    configuration = {"preExecutionScript": "() => ({})", "constructInputFromScript": made}
+    foreach = step("f", "FOREACH", step("a"), configuration=configuration)
+    exit = step("e", "EXIT", input={"status": "RUNNING"}, configuration=configuration)
+    missing = (
+        [] if made else [("steps[0].input.inputArray", "MISSING"), ("steps[1].input.status", "UNKNOWN_VALUE")]
+    )
+    assert found(process(foreach, exit)) == missing

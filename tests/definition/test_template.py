@@ -173,3 +173,48 @@ def test_rendering_never_raises_and_keeps_what_is_no_template(value):
     if not template.references:
         assert rendered == json.loads(json.dumps(value))
     find_problems(value, "at")
+
+
+# -- secrets: masked, and the places remembered
+
+
+def places(value):
+    template = compile_template(value)
+    lookup = lambda reference: DATA.get(reference.text, MISSING)  # noqa: E731
+    return decode(template.render(lookup)[0]), [
+        (place.path, place.at, place.root.value, place.name, place.rest) for place in template.places(lookup)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "rendered", "found"),
+    [
+        ({"a": "{{ secrets.s }}"}, {"a": "***"}, [(("a",), None, "secrets", "s", ())]),
+        ({"a": " {{ secrets.s }}"}, {"a": " ***"}, [(("a",), 1, "secrets", "s", ())]),
+        (
+            {"a": [1, {"b.c": ["{{ input.text }}", "{{ secretState.k.x[2] }}"]}]},
+            {"a": [1, {"b.c": [DATA["input.text"], "***"]}]},
+            [(("a", 1, "b.c", 1), None, "secretState", "k", ("x", 2))],
+        ),
+        ({"a": "{{ context.secretState.k }}"}, {"a": "***"}, [(("a",), None, "secretState", "k", ())]),
+        (
+            {"a": "***{{ input.evil }}😀{{ secrets.s }}{{ input.no }}{{ secrets.t }}", "b": "***"},
+            {"a": f"***{DATA['input.evil']}😀******", "b": "***"},
+            [
+                (("a",), 4 + len(DATA["input.evil"]), "secrets", "s", ()),
+                (("a",), 7 + len(DATA["input.evil"]), "secrets", "t", ()),
+            ],
+        ),
+        ({"a": "{{ input.text }}"}, {"a": DATA["input.text"]}, []),
+    ],
+)
+def test_where_secrets_belong(value, rendered, found):
+    assert places(value) == (rendered, found)
+
+
+@pytest.mark.parametrize(
+    "text", ["secrets", "secrets.a.b", "secrets.a[0]", "secretState", "context.secretState"]
+)
+def test_what_names_no_secret(text):
+    with pytest.raises(ValueError, match="names no"):
+        parse_reference(text)

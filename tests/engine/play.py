@@ -86,12 +86,15 @@ class World:
         self.dues: dict[tuple[int, int, DueKind], Due] = {}
         self.started: list[StartBody] = []
         """Processes that this one asked to be started, in order."""
+        self.starts: list[Due] = []
+        """The rows that ask for them."""
+        self.find_definition: Callable[[str, int | None], KnownDefinition | None] = _any_definition
         self.decisions: list[tuple[AnyEvent, Decision]] = []
         self.rounds: list[int] = []
         """How often each decision asked for more."""
         self.loaded: list[int] = []
         """How many rows each decision asked for."""
-        self._next_id = PROCESS + 64 * 64
+        self.next_id = iter(range(PROCESS + 64 * 64, 2**53, 64 * 4_096)).__next__
         self._claims = 0
 
     # -- the shell: one event, one decision, its rows
@@ -152,8 +155,8 @@ class World:
                 snapshot.others[key] = max(named, key=lambda other: other.id, default=None)
             case ProcessById(id):
                 snapshot.others[key] = next((other for _, other in self.others if other.id == id), None)
-            case DefinitionByName():
-                snapshot.definitions[key] = KnownDefinition(id=2, version=1, size=2)
+            case DefinitionByName(_, name, version):
+                snapshot.definitions[key] = self.find_definition(name, version)
             case OpenSteps(limit, after):
                 found = [id for id in sorted(self.rows) if id > after and self.rows[id].status.is_open][
                     :limit
@@ -162,7 +165,8 @@ class World:
                 snapshot.open_steps = tuple(found)
                 return len(found)
             case Ids(purpose, count):
-                snapshot.ids[purpose], self._next_id = self._next_id, self._next_id + -(-count // 64) * 64
+                assert count <= 64 * 4_096
+                snapshot.ids[purpose] = self.next_id()
         return 0
 
     def _apply(self, decision: Decision) -> None:
@@ -187,6 +191,7 @@ class World:
                 self.dues.pop(place, None)
             elif due.kind is DueKind.START_PROCESS:
                 self.started.append(decode_as(due.body, StartBody))
+                self.starts.append(due)
             elif due.process_id != self.process.id:
                 self.sent.append(due)
             else:
@@ -352,6 +357,10 @@ class World:
         """Kind → time from now of the due rows of a step, or of the process itself."""
         step_id = 0 if ref is None else self.step(ref).id
         return {kind: due.at - self.now for (_, id, kind), due in self.dues.items() if id == step_id}
+
+
+def _any_definition(name: str, version: int | None) -> KnownDefinition | None:
+    return KnownDefinition(id=2, version=1, size=2)
 
 
 Move = Callable[[World], object]

@@ -27,7 +27,7 @@ def test_iterations_are_opened_as_room_allows():
     assert world.statuses() == {"f": "RUNNING", "c[0]": "SCHEDULED", "c[1]": "SCHEDULED"}
     done("c[1]")(world)
     assert world.status("c[2]") == "SCHEDULED"
-    assert world.counters("f") == Children(3, next=3, open=2, base=world.step("c[0]").id)
+    assert world.counters("f") == Children(3, next=3, open=2, base=world.step("c[0]").id, room=64)
 
 
 def test_one_at_a_time_is_the_default():

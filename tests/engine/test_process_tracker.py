@@ -63,9 +63,24 @@ def test_the_interval_is_ten_seconds_by_default():
     assert list(world.due_of("t").values()) == [10_000]
 
 
+def test_one_that_is_about_to_begin():
+    world = follow(other(), processId=78)
+    assert world.status("t") == "RUNNING"
+    world.others.append((0, change(other("COMPLETED"), id=78)))
+    passed(1_000)(world)
+    assert world.output("t")["processId"] == 78
+
+
+def test_one_that_never_begins():
+    world = follow(other(), processId=78)
+    passed(1_000)(world)
+    assert world.status("t") == "FAILED"
+    assert world.output("t")["error"] == "there is no process 78"
+
+
 @pytest.mark.parametrize(
     "input",
-    [{"processId": None}, {"processId": "77"}, {"processId": 1.5}, {"processId": 78}, {"processId": PROCESS},
+    [{"processId": None}, {"processId": "77"}, {"processId": 1.5}, {"processId": PROCESS},
      {"intervalSeconds": 0}, {"intervalSeconds": "1"}],
 )  # fmt: skip
 def test_what_it_refuses(input):

@@ -162,6 +162,29 @@ def test_waiting_draws_the_tree_and_the_output(env: Mapping[str, str]) -> None:
     assert '"it": "seen"' in ran.out
 
 
+def test_resume_with_another_version(env: Mapping[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "repaired.yaml"
+    fail = "- {type: FAIL, name: f, ref: f, input: {message: no}}"
+    file.write_text(f"name: repaired\nsteps:\n{fail}\n")
+    assert stepwell("definition", "apply", file, env=env).code == 0
+    ran = stepwell("run", "repaired", "--input", '{"it": 6}', "--wait", "-o", "json", env=env)
+    assert ran.code == 1
+    id = ran.json["processId"]
+    file.write_text("name: repaired\nsteps:\n- {type: NOOP, name: f, ref: f, input: {n: '{{ input.it }}'}}\n")
+    assert stepwell("definition", "apply", file, env=env).code == 0
+    assert stepwell("process", "resume", id, env=env).code == 0
+    assert stepwell("process", "resume", id, "--version", "soon", env=env).code == 2
+    missing = stepwell("process", "resume", id, "--version", 7, env=env)
+    assert missing.code == 1 and "version 7" in missing.out
+    assert stepwell("process", "resume", id, "--version", "latest", env=env).out.split() == [
+        str(id),
+        "RUNNING",
+    ]
+    shown = stepwell("process", "get", id, "-o", "json", env=env).json
+    assert (shown["status"], shown["version"], shown["output"]) == ("COMPLETED", 2, {"n": 6})
+    assert stepwell("process", "resume", id, "--version", "latest", env=env).code == 1
+
+
 def test_a_failed_process_fails_the_command(env: Mapping[str, str]) -> None:
     assert stepwell("definition", "apply", EXAMPLES / "step_types" / "fail.yaml", env=env).code == 0
     ran = stepwell("run", "fail_example", "--input", '{"sku": "LAMP"}', "--wait", "-o", "json", env=env)

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from stepwell.client import Client
+from stepwell.client.calls import Call
 from stepwell.demo import INPUT
 from stepwell.engine.control.table import CONTROLS
 from tests.journeys.harness import PATIENCE_S, ServerProcess
@@ -25,8 +26,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with (
         ServerProcess(tmp_path_factory.mktemp("server")) as running,
         working(running, EXAMPLES / "step_types" / "workers.py"),
+        running.client() as client,
     ):
+        prepare(client)
         yield running
+
+
+def prepare(client: Client) -> None:
+    """What examples need beside themselves: a process to start and wait for, a decision table."""
+    client.put_definition((EXAMPLES / "step_types" / "noop.yaml").read_text(encoding="utf-8"))
+    table = (EXAMPLES / "step_types" / "decision_engine.table.json").read_bytes()
+    client.send(Call(method="POST", path="/api/decisionTables", body=table))
 
 
 @contextmanager
@@ -60,6 +70,13 @@ STEP_TYPES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "COMPLETED",
         {"results": [{"result": 2}, {"result": 4}, {"result": 6}]},
     ),
+    "persisted_state": ({"order": 7}, "COMPLETED", {"name": "last_order", "value": 7, "found": True}),
+    "decision_engine": ({"score": 700}, "COMPLETED", {"rate": 2.9}),
+    "dependson": ({}, "COMPLETED", {"holds": True}),
+    "flow_gateway": ({"tries": 3}, "COMPLETED", {"tries": 3}),
+    "update_step": ({"approved": True}, "COMPLETED", {"approved": True}),
+    "send_response": ({"order": 7}, "COMPLETED", {"sent": 202}),
+    "process_tracker": ({}, "COMPLETED", {"status": "COMPLETED"}),
 }
 """File → input, the status it ends in, what its output must hold."""
 

@@ -52,7 +52,9 @@ class Lanes:
             raise answer
         return answer
 
-    def define(self, *steps: dict[str, Any], name: str = "p", namespace: str = "default", **more: Any) -> None:
+    def define(
+        self, *steps: dict[str, Any], name: str = "p", namespace: str = "default", **more: Any
+    ) -> None:
         written = {"name": name, "namespace": namespace, "type": "STANDARD", "steps": list(steps), **more}
         definition = decode_as(encode(written), ProcessDefinition)
         self.errand(lambda turn, now: put_definition(turn, now, definition, "tester", update=False))

@@ -82,6 +82,26 @@ def test_after_a_deletion_versions_go_on(store):
     assert rate(get(store)) == 3
 
 
+def test_a_version_cannot_be_reached_as_a_name(store):
+    put(store)
+    with pytest.raises(NotFound):
+        get(store, name="rates@1")
+    with store.turn() as turn, pytest.raises(NotFound):
+        delete_decision_table(turn, 500, "default", "rates@1", "bob")
+    assert rate(get(store, 1)) == 1
+
+
+def test_what_changed_is_audited(store):
+    put(store)
+    put(store, 1, now=200)
+    delete(store)
+    lines = [(line.who, line.what, line.target, line.detail) for line in store.reads.audit()][::-1]
+    assert lines[1:] == [
+        ("ann", "PUT_DECISION_TABLE", "default/rates", b'{"version":1}'),
+        ("bob", "DELETE_DECISION_TABLE", "default/rates", b"{}"),
+    ]
+
+
 def test_unknown_ones_and_bad_names(store):
     put(store)
     for name, version in (("other", None), ("rates", 2)):

@@ -54,7 +54,9 @@ def test_inside_of_something_that_is_encoded_as_a_whole(before, after):
     text = base64.b64encode((before + value + after).encode()).decode()
     said = Masker([value]).text(text)
     left = sum(len(base64.b64encode(around.encode())) for around in (before, after))
-    assert "***" in said and len(said) - 3 <= left + 4, "only letters at the edges, shared with what is around it"
+    assert "***" in said and len(said) - 3 <= left + 4, (
+        "only letters at the edges, shared with what is around it"
+    )
 
 
 @pytest.mark.parametrize("end", ["", "…", "...", '"', "'", "…'"])
@@ -96,7 +98,9 @@ def test_a_whole_output():
         "plain": "nothing",
         "__secretStatePut": {"k": "correct horse"},
     }
-    assert masker.json(b'{"big": 123456789012345678901234567890}') == b'{"big":123456789012345678901234567890}'
+    assert (
+        masker.json(b'{"big": 123456789012345678901234567890}') == b'{"big":123456789012345678901234567890}'
+    )
 
 
 def test_nothing_to_mask_changes_nothing():

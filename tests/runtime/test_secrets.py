@@ -39,7 +39,9 @@ def everything_stored(lanes: Lanes) -> str:
 def test_a_variable_keeps_its_kind_and_is_read_when_the_step_is_scheduled(lanes):
     variable(lanes, "v", {"url": "http://x", "list": [1, {"a": None}]})
     lanes.define(
-        worker("a", all="{{ variables.v }}", part="{{ variables.v.list[1] }}", text="-> {{ variables.v.url }}"),
+        worker(
+            "a", all="{{ variables.v }}", part="{{ variables.v.list[1] }}", text="-> {{ variables.v.url }}"
+        ),
         worker("b", text="{{ variables.v }}"),
         outputMapping={"x": "{{ variables.v }}"},
     )
@@ -220,7 +222,9 @@ def test_what_is_no_name(lanes, name):
 def test_the_secret_state_of_a_process(lanes):
     lanes.define(
         worker("a"),
-        worker("b", k="{{ secretState.k }}", deep="<{{ context.secretState.j.x[0] }}>", no="{{ secretState.no }}"),
+        worker(
+            "b", k="{{ secretState.k }}", deep="<{{ context.secretState.j.x[0] }}>", no="{{ secretState.no }}"
+        ),
         worker("c", k="{{ secretState.k }}"),
     )
     process = lanes.start()
@@ -284,7 +288,9 @@ def test_a_key_written_with_escapes_is_the_same_key(key):
     assert set(sealed.put) == {"k"} and "hunter2" not in sealed.put["k"]
 
 
-@pytest.mark.parametrize("output", [b'{"x": "__secretStatePut"}', b'{"x": {"__secretStatePut": 1}}', rb'{"x": "\u00e9"}'])
+@pytest.mark.parametrize(
+    "output", [b'{"x": "__secretStatePut"}', b'{"x": {"__secretStatePut": 1}}', rb'{"x": "\u00e9"}']
+)
 def test_only_the_top_level_is_looked_at(output):
     assert split_off(Vault(), 64, output) == (output, None)
 

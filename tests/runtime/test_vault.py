@@ -1,6 +1,5 @@
 """The vault: what it seals opens again, with the right key and about the right thing only; its key file."""
 
-import os
 import stat
 
 import pytest
@@ -98,7 +97,7 @@ def test_a_missing_key_file_is_not_made_anew_over_secrets(tmp_path):
 def test_a_key_file_that_cannot_be_used(tmp_path, content, mode, said):
     path = tmp_path / "k"
     path.write_bytes(content.encode("latin-1"))
-    os.chmod(path, mode)
+    path.chmod(mode)
     with pytest.raises(Invalid) as told:
         open_vault(str(path), may_make=True)
     assert told.value.code == "BAD_SETTING"

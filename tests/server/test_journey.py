@@ -167,10 +167,12 @@ async def test_definitions(site: Site) -> None:
     assert (await site.call("DELETE", path, [ONE_STEP, {"name": "nothing"}]))["count"] == 1
     for gone in (f"{path}/default/one", f"{path}/default/one/versions"):
         assert (await site.raw("GET", gone)).status_code == 404
-    yaml = b"name: y\ntype: STANDARD\nsteps:\n  - {name: n, type: GLOW_GATEWAY, ref: n}\n  - {name: n, type: NOOP}\n"
+    yaml = (
+        b"name: y\ntype: STANDARD\nsteps:\n  - {name: n, type: MANAGED, ref: n}\n  - {name: n, type: NOOP}\n"
+    )
     refused = await site.raw("POST", path, yaml, headers={"content-type": "application/yaml"})
     assert refused.status_code == 422 and len(refused.json()["problems"]) >= 2
-    fine = yaml.replace(b"GLOW_GATEWAY", b"NOOP").replace(b"NOOP}\n", b"NOOP, ref: m}\n")
+    fine = yaml.replace(b"MANAGED", b"NOOP").replace(b"NOOP}\n", b"NOOP, ref: m}\n")
     stored = await site.call("POST", path, fine, headers={"content-type": "text/yaml"})
     assert [step["ref"] for step in stored["steps"]] == ["n", "m"]
     many = await site.call(
@@ -189,12 +191,16 @@ async def test_error_policies_and_namespaces(site: Site) -> None:
     assert (await site.call("POST", path, policy))["failure"]["retryCount"] == 2
     policy["failure"] = {"action": "FAIL"}
     assert (await site.call("PUT", path, policy))["createdBy"] == "admin"
+    assert await site.call("GET", f"{path}/default/p/versions") == [1, 2]
     assert (await site.call("GET", f"{path}/default/p"))["failure"]["action"] == "FAIL"
     assert [p["name"] for p in await site.call("GET", path)] == ["p"]
     bad = await site.raw("POST", path, {"name": "q", "failure": {"action": "MAYBE", "retryCount": "x"}})
     assert bad.status_code == 422 and len(bad.json()["problems"]) >= 2
     assert (await site.call("DELETE", f"{path}/default/p"))["deleted"] is True
     assert (await site.raw("DELETE", f"{path}/default/p")).status_code == 404
-    assert (await site.raw("GET", f"{path}/default/p")).status_code == 404
+    for gone in (f"{path}/default/p", f"{path}/default/p/versions"):
+        assert (await site.raw("GET", gone)).status_code == 404
+    assert (await site.call("POST", path, policy))["version"] == 3
+    assert await site.call("GET", f"{path}/default/p/versions") == [1, 2, 3]
     assert (await site.call("POST", "/api/namespaces", {"name": "shop"}))["name"] == "shop"
     assert "shop" in [n["name"] for n in await site.call("GET", "/api/namespaces")]

@@ -31,6 +31,14 @@ WITH_BODY = [
     ("POST", "/api/process/bulkTerminate"),
     ("POST", "/api/process/bulkResume"),
     ("POST", "/api/process/bulkReviewed"),
+    ("POST", "/api/process/bulkCancel"),
+    ("POST", "/api/process/{process_id}/rerunFrom"),
+    ("POST", "/api/process/{process_id}/state"),
+    ("POST", "/api/process/{process_id}/signal/{name}"),
+    ("POST", "/api/process/{process_id}/steps/{ref}/complete"),
+    ("POST", "/api/process/{process_id}/steps/{ref}/fail"),
+    ("PUT", "/api/holds/{namespace}/{process}/{ref:path}"),
+    ("POST", "/api/jobs"),
     ("POST", "/api/processDefinitions"),
     ("PUT", "/api/processDefinitions"),
     ("DELETE", "/api/processDefinitions"),
@@ -38,6 +46,12 @@ WITH_BODY = [
     ("POST", "/api/errorPolicies"),
     ("PUT", "/api/errorPolicies"),
     ("POST", "/api/namespaces"),
+    ("POST", "/api/decisionTables"),
+    ("PUT", "/api/decisionTables"),
+    ("POST", "/api/decisionTables/{namespace}/{name}/test"),
+    ("PUT", "/api/persistedState/{namespace}/{name}"),
+    ("PUT", "/api/variables/{namespace}/{name}"),
+    ("PUT", "/api/secrets/{namespace}/{name}"),
 ]
 
 

@@ -8,6 +8,7 @@ from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import EntryKind
 from stepwell.model.errors import Conflict
 from stepwell.model.process import Block, ProcessStatus, TriggerType
+from stepwell.model.search import ProcessSearch
 from stepwell.model.step import Children, HandOut, Phase, StepExecution, StepStatus
 from stepwell.model.work import QueueName
 from stepwell.store.port import BLOCK, Changes, SetAside, Store
@@ -48,6 +49,7 @@ def test_every_column_of_a_process_comes_back(store: Store) -> None:
         secret_state=b"\x00\xff\xfe",
         response=b"[null]",
         resumed=4,
+        numbering=(3, 1, 2),
         revision=8,
     )
     put(store, new_processes=[full, process(128)])
@@ -186,14 +188,15 @@ def test_an_update_of_a_process_keeps_what_it_was_born_with(store: Store) -> Non
     born = {"created": 5, "parent_id": 7, "parent_step_id": 8, "depth": 1}
     put(store, new_processes=[process(64, input=b'{"a":1}', **born)])
     for status in (ProcessStatus.RUNNING, ProcessStatus.FAILED, ProcessStatus.RUNNING):
-        new = process(64, status=status, input=b'{"a":2}', created=6, definition_id=2, revision=3, resumed=1)
+        new = process(64, status=status, input=b'{"a":2}', created=6, name="other", revision=3, resumed=1)
         put(store, processes=[new])
-        assert store.reads.process(64) == change(new, input=b'{"a":1}', definition_id=1, **born)
+        assert store.reads.process(64) == change(new, input=b'{"a":1}', name="order", **born)
 
 
 def test_what_changes_seldom_in_a_process_is_set_and_taken_back(store: Store) -> None:
     put(store, new_processes=[process(64)])
-    seldom = {"paused": True, "signals": b'[{"name":"a"}]', "secret_state": b"\xff", "response": b"{}"}
+    followed = {"definition_id": 2, "version": 2, "numbering": (1,)}
+    seldom = {**followed, "paused": True, "signals": b'[{"name":"a"}]', "secret_state": b"\xff", "response": b"{}"}
     for status in (ProcessStatus.RUNNING, ProcessStatus.FAILED):
         for new in (process(64, status=status, **seldom), process(64, status=status)):
             put(store, processes=[new])
@@ -219,9 +222,9 @@ def test_steps_are_written_apart_from_their_hand_outs(store: Store) -> None:
     put(store, withdrawn=[done])
     assert store.reads.step(65) == change(done, input=b'{"a":1}', queue=0, hand_out=held.released())
     offer = HandOut(ready=1, token=2, first_start=9, executor="h")
-    again = change(new, execution=2, phase=Phase.PREPARING, hand_out=offer)
+    again = change(new, execution=2, phase=Phase.PREPARING, hand_out=offer, secrets=b"[1]")
     put(store, offered=[again])
-    assert store.reads.step(65) == change(again, input=b'{"a":1}')
+    assert store.reads.step(65) == change(again, input=b'{"a":1}', secrets=b"")
     put(store, offered=[again], inputs=[again])
     assert store.reads.step(65) == again
 
@@ -476,3 +479,43 @@ def test_large_payloads_come_back_whole(store: Store) -> None:
     put(store, new_processes=[fellow], entries=[entry("big", body=bigger)])
     assert store.reads.process(128) == fellow
     assert store.reads.entries(EntryKind.VARIABLE) == [entry("big", body=bigger)]
+
+
+def test_open_steps_are_read_by_id_through_all_runs_of_ids(store: Store) -> None:
+    rows = [step(65), step(66, status=StepStatus.COMPLETED), step(640), step(641, status=StepStatus.PAUSED)]
+    put(store, new_processes=[process(64)], new_steps=rows, blocks=[Block(640, BLOCK, 64)])
+    reads = store.reads
+    assert reads.open_steps(process(64), 4) == [rows[0], rows[2], rows[3]]
+    assert reads.open_steps(process(64), 4, limit=2) == [rows[0], rows[2]]
+    assert reads.open_steps(process(64), 4, after=640) == [rows[3]]
+    assert reads.open_steps(process(64), 4, after=65, limit=1) == [rows[2]]
+    assert reads.open_steps(process(128), 4) == []
+
+
+def test_due_rows_of_a_process_are_read_by_step_and_kind(store: Store) -> None:
+    rows = [
+        Due(64, 0, DueKind.PROCESS_TIMEOUT, 5),
+        Due(64, 65, DueKind.READY, 9),
+        Due(64, 65, DueKind.WAKE, 1),
+    ]
+    put(store, due=[*rows[::-1], Due(128, 0, DueKind.READY, 1)])
+    assert store.reads.due(64) == rows
+    assert store.reads.due(65) == []
+
+
+def test_the_place_of_a_step_in_its_queue(store: Store) -> None:
+    rows = [ready(65, 1, 5), ready(66, 1, 5), ready(67, 1, 3), ready(68, 2, 1), step(69, queue=1)]
+    put(store, new_steps=rows)
+    places = [store.reads.queue_position(1, rank, id) for rank, id in ((3, 67), (5, 65), (5, 66), (9, 1))]
+    assert places == [0, 1, 2, 3]
+    assert store.reads.queue_position(2, 1, 68) == 0 == store.reads.queue_position(7, 9, 9)
+    assert store.reads.queue_position(1, 9, 1, limit=2) == 2
+
+
+def test_processes_are_paged_by_id(store: Store) -> None:
+    rows = [process(64 * number) for number in range(1, 6)]
+    put(store, new_processes=rows)
+    first = store.reads.find_processes(ProcessSearch(limit=2))
+    assert [row.id for row in first] == [320, 256]
+    rest = store.reads.find_processes(ProcessSearch(limit=9, before_id=first[-1].id))
+    assert [row.id for row in rest] == [192, 128, 64]

@@ -169,6 +169,7 @@ class Requests:
             lease_ms=self.random.choice([0, 0, 5]),
             phase=self.random.choice(list(Phase)),
             input=self.payload(),
+            secrets=self.random.choice([b"", b"[1]"]),
             hand_out=self.hand_out(),
         )
 
@@ -179,6 +180,7 @@ class Requests:
             updated=self.at(),
             output=self.payload(),
             input=self.payload(),
+            secrets=self.random.choice([b"", b"[1]"]),
             warning=self.random.choice(["", "hm"]),
             children=self.random.choice([None, Children(3, 2, 1)]),
             parent_id=self.number(),
@@ -217,6 +219,7 @@ class Requests:
             signals=self.payload(),
             secret_state=self.random.choice([b"", b"\xff" * 9, b"\xfe" * 60]),
             response=self.payload(),
+            numbering=self.random.choice([(), (), (3,), (1, 2)]),
             **{name: self.number() for name in NUMBERS_OF_PROCESSES},
         )
 
@@ -428,11 +431,14 @@ class Requests:
     def ask_entry(self) -> list[Any]:
         return [self.entry_key()]
 
+    def ask_entries(self) -> list[Any]:
+        return [(*self.entry_key()[:2], self.random.choice(["", "x", "y", "z"]))]
+
     def ask_drop_expired_entries(self) -> list[Any]:
         return [(self.at(), self.number() % 3)]
 
     def read_entries(self) -> list[Any]:
-        return [(self.entry_key()[0], self.random.choice([None, "default"]))]
+        return [(self.entry_key()[0], self.random.choice([None, "default"]), self.random.choice(["", "x"]))]
 
     def read_audit(self) -> list[Any]:
         process = self.random.choice([None, 0, self.process_id()])
@@ -453,12 +459,21 @@ class Requests:
         first = self.process_id()
         return [(process(first), BLOCK, first + self.number(), self.number())]
 
+    read_open_steps = read_steps
+
+    def read_due(self) -> list[Any]:
+        return [(self.process_id(),)]
+
+    def read_queue_position(self) -> list[Any]:
+        return [(self.random.randint(0, 3), self.number(), self.step_id(), self.random.choice([2, 10_000]))]
+
     def read_executions(self) -> list[Any]:
         return [(sorted(self.memory.execution.rows)[-1:] and [sorted(self.memory.execution.rows)[-1][0]], 2)]
 
     def read_find_processes(self) -> list[Any]:
         search = ProcessSearch(
             start_ms=self.at(),
+            before_id=self.random.choice([0, 0, self.process_id()]),
             names=tuple(self.random.sample(["order", "refund"], self.random.randint(0, 2))),
             statuses=tuple(self.random.sample(list(ProcessStatus), self.random.choice([0, 3]))),
             correlation_ids=self.random.choice([(), ("c",)]),

@@ -102,3 +102,18 @@ def test_lines_of_the_audit_are_numbered_and_read_newest_first(store: Store) -> 
     assert store.reads.audit(before=3, limit=1) == [lines[2]]
     assert store.reads.audit(64, before=3) == [lines[3]]
     assert store.reads.audit(999) == [] == store.reads.audit(before=1)
+
+
+def test_entries_are_found_by_the_beginning_of_their_names(store: Store) -> None:
+    rows = [entry("a/1"), entry("a/2"), entry("ab"), entry("a/1", namespace="z"), entry("ä/1")]
+    put(store, entries=rows)
+    kind = EntryKind.VARIABLE
+    assert store.reads.entries(kind, "default", "a/") == rows[:2]
+    assert store.reads.entries(kind, "z", "a/") == [rows[3]]
+    assert store.reads.entries(kind, "default", "ä") == [rows[4]]
+    assert store.reads.entries(kind, "default", "b") == []
+    with store.turn() as turn:
+        assert turn.entries(kind, "default", "a/") == rows[:2]
+        assert turn.entries(kind, "default", "ä") == [rows[4]]
+        assert turn.entries(kind, "default", "") == [*rows[:3], rows[4]]
+        assert turn.entries(EntryKind.SECRET, "default", "") == []

@@ -1,9 +1,14 @@
 """`stepwell process`: look at processes, find them, stop them."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from stepwell.cli.connection import Server, connection_options
 from stepwell.cli.console import emit, output_option, print_table, say, when
+
+if TYPE_CHECKING:
+    from stepwell.client.shapes import OperationAnswer, OperationDetail
 
 
 @click.group()
@@ -120,3 +125,41 @@ def terminate(server: Server, process_ids: tuple[int, ...], reason: str, form: s
             click.echo(f"{detail['id']}  {detail.get('error') or 'TERMINATED'}")
     if refused:
         raise SystemExit(1)
+
+
+@process.command()
+@click.argument("process_ids", type=int, nargs=-1, required=True)
+@click.option(
+    "--version",
+    metavar="VERSION|latest",
+    help="By this version of the definition; else by the one they have.",
+)
+@output_option
+@connection_options
+def resume(server: Server, process_ids: tuple[int, ...], version: str | None, form: str) -> None:
+    """Go on with processes that failed. Exit code 1 if one of them could not go on."""
+    answer = server.client.resume(process_ids) if version is None else _follow(server, process_ids, version)
+    if form == "json":
+        emit(answer)
+    else:
+        for detail in answer["details"]:
+            click.echo(f"{detail['id']}  {detail.get('error') or 'RUNNING'}")
+    if any(detail.get("error") for detail in answer["details"]):
+        raise SystemExit(1)
+
+
+def _follow(server: Server, process_ids: tuple[int, ...], version: str) -> "OperationAnswer":
+    from stepwell.client import ApiError
+
+    if version != "latest" and not version.isdecimal():
+        raise click.UsageError("--version takes a number, or latest")
+    details: list[OperationDetail] = []
+    for id in process_ids:
+        try:
+            server.client.resume_with_version(id, None if version == "latest" else int(version))
+            details.append({"id": str(id), "message": None, "error": None})
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+            details.append({"id": str(id), "message": None, "error": error.message})
+    return {"count": sum(not detail["error"] for detail in details), "details": details}

@@ -6,36 +6,24 @@ several requests: it yields what to send, or how many seconds to wait, and retur
 
 import math
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from stepwell.client.asking import ANSWER_TIMEOUT_S, Call, JsonObject, Plan
+from stepwell.client.asking import document as _document
+from stepwell.client.asking import get as _get
+from stepwell.client.asking import post as _post
+from stepwell.client.asking import put as _put
+from stepwell.client.asking import query as _query
+from stepwell.client.asking import segment as _segment
 from stepwell.client.shapes import ApiError, OperationAnswer, Process, Step, read_any
-from stepwell.model.codec import Record, encode
+from stepwell.model.codec import encode
 from stepwell.model.definition import DEFAULT_NAMESPACE
 
-T = TypeVar("T")
-
-ANSWER_TIMEOUT_S = 15.0
 LONGEST_HOLD_S = 300
 """The server's cap on one held `runSync`."""
 FIRST_LOOK_S = 0.02
 SLOWEST_LOOK_S = 1.0
-
-JsonObject = dict[str, Any]
-
-
-class Call(Record, Generic[T], frozen=True, kw_only=True):
-    method: str
-    path: str
-    query: dict[str, str] = {}
-    body: bytes | None = None
-    headers: dict[str, str] = {}
-    timeout_s: float = ANSWER_TIMEOUT_S
-    read: Callable[[bytes], T] = read_any
-
-
-Plan = Generator[Call[Any] | float, Any, T]
 
 
 # Processes
@@ -182,6 +170,15 @@ def resume(process_ids: int | Iterable[int]) -> Call[OperationAnswer]:
     return _post("/api/process/bulkResume", _ids(process_ids))
 
 
+def resume_with_version(process_id: int, version: int | None = None) -> Call[Process]:
+    """Go on with one by another version of its definition: the newest without `version`.
+
+    Raises ApiError (409) when what has begun has no place in that version.
+    """
+    query = _query(processId=process_id, version=version)
+    return Call(method="POST", path="/api/process/resumeWithVersion", query=query)
+
+
 def review(process_ids: int | Iterable[int], reason: str | None = None) -> Call[OperationAnswer]:
     """Mark processes that ended badly as looked at."""
     return _post("/api/process/bulkReviewed", _ids(process_ids), _query(reason=reason))
@@ -252,6 +249,11 @@ def policies() -> Call[list[JsonObject]]:
     return _get("/api/errorPolicies")
 
 
+def policy_versions(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[list[int]]:
+    """The versions that exist of one error policy."""
+    return _get(f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}/versions")
+
+
 def delete_policy(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[Any]:
     return Call(method="DELETE", path=f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}")
 
@@ -309,7 +311,8 @@ def audit(
 
     `before` is the id of the oldest line that is known already.
     """
-    return _get("/api/audit", _query(processId=process_id, limit=limit, before=before))
+    path = "/api/audit" if process_id is None else f"/api/process/{process_id}/audit"
+    return _get(path, _query(limit=limit, before=before))
 
 
 def namespaces() -> Call[list[JsonObject]]:
@@ -348,44 +351,11 @@ def health() -> Call[JsonObject]:
     return _get("/health")
 
 
-# How requests are made
-
-
-def _get(path: str, query: dict[str, str] | None = None) -> Call[Any]:
-    return Call(method="GET", path=path, query=query or {})
-
-
-def _post(
-    path: str,
-    body: Any,
-    query: dict[str, str] | None = None,
-    timeout_s: float = ANSWER_TIMEOUT_S,
-    headers: dict[str, str] | None = None,
-) -> Call[Any]:
-    return Call(
-        method="POST",
-        path=path,
-        query=query or {},
-        body=encode(body),
-        headers=headers or {},
-        timeout_s=timeout_s,
-    )
+# What is sent and what is read
 
 
 def _once(idempotency_key: str | None) -> dict[str, str]:
     return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-
-
-def _put(path: str, body: Any) -> Call[Any]:
-    return Call(method="PUT", path=path, body=encode(body))
-
-
-def _document(method: str, path: str, document: Mapping[str, Any] | str) -> Call[Any]:
-    """A text goes as it is: the server knows where in it a problem stands."""
-    if not isinstance(document, str):
-        return Call(method=method, path=path, body=encode(document))
-    kind = "application/json" if document.lstrip().startswith("{") else "application/yaml"
-    return Call(method=method, path=path, body=document.encode(), headers={"Content-Type": kind})
 
 
 def _process_request(
@@ -420,24 +390,5 @@ def _read_deleted(body: bytes) -> Any:
     return answer
 
 
-def _query(**values: Any) -> dict[str, str]:
-    """What is None or an empty list is left out; lists are joined with commas."""
-    query = {}
-    for name, value in values.items():
-        if isinstance(value, bool):
-            query[name] = "true" if value else "false"
-        elif value is None:
-            continue
-        elif isinstance(value, str | int):
-            query[name] = str(value)
-        elif text := ",".join(map(str, value)):
-            query[name] = text
-    return query
-
-
 def _ids(process_ids: int | Iterable[int]) -> list[int]:
     return [process_ids] if isinstance(process_ids, int) else list(process_ids)
-
-
-def _segment(text: str) -> str:
-    return quote(text, safe="")

@@ -9,8 +9,8 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from stepwell.client import calls
-from stepwell.client.calls import Call, Plan
+from stepwell.client import calls, table_calls
+from stepwell.client.asking import Call, Plan
 from stepwell.client.shapes import ApiError, read_error
 from stepwell.model.client import bearer
 
@@ -79,6 +79,7 @@ class Client:
     search = _sent(calls.search)
     terminate = _sent(calls.terminate)
     resume = _sent(calls.resume)
+    resume_with_version = _sent(calls.resume_with_version)
     review = _sent(calls.review)
     rerun = _sent(calls.rerun)
     put_definition = _sent(calls.put_definition)
@@ -89,6 +90,7 @@ class Client:
     put_policy = _sent(calls.put_policy)
     policy = _sent(calls.policy)
     policies = _sent(calls.policies)
+    policy_versions = _sent(calls.policy_versions)
     delete_policy = _sent(calls.delete_policy)
     put_variable = _sent(calls.put_variable)
     variable = _sent(calls.variable)
@@ -97,6 +99,18 @@ class Client:
     put_secret = _sent(calls.put_secret)
     secrets = _sent(calls.secrets)
     delete_secret = _sent(calls.delete_secret)
+    put_table = _sent(table_calls.put_table)
+    table = _sent(table_calls.table)
+    tables = _sent(table_calls.tables)
+    table_versions = _sent(table_calls.table_versions)
+    delete_table = _sent(table_calls.delete_table)
+    test_table = _sent(table_calls.test_table)
+    export_table = _sent(table_calls.export_table)
+    import_table = _sent(table_calls.import_table)
+    put_state = _sent(table_calls.put_state)
+    state = _sent(table_calls.state)
+    states = _sent(table_calls.states)
+    delete_state = _sent(table_calls.delete_state)
     audit = _sent(calls.audit)
     namespaces = _sent(calls.namespaces)
     put_namespace = _sent(calls.put_namespace)
@@ -153,6 +167,7 @@ class AsyncClient:
     search = _async_sent(calls.search)
     terminate = _async_sent(calls.terminate)
     resume = _async_sent(calls.resume)
+    resume_with_version = _async_sent(calls.resume_with_version)
     review = _async_sent(calls.review)
     rerun = _async_sent(calls.rerun)
     put_definition = _async_sent(calls.put_definition)
@@ -163,6 +178,7 @@ class AsyncClient:
     put_policy = _async_sent(calls.put_policy)
     policy = _async_sent(calls.policy)
     policies = _async_sent(calls.policies)
+    policy_versions = _async_sent(calls.policy_versions)
     delete_policy = _async_sent(calls.delete_policy)
     put_variable = _async_sent(calls.put_variable)
     variable = _async_sent(calls.variable)
@@ -171,6 +187,18 @@ class AsyncClient:
     put_secret = _async_sent(calls.put_secret)
     secrets = _async_sent(calls.secrets)
     delete_secret = _async_sent(calls.delete_secret)
+    put_table = _async_sent(table_calls.put_table)
+    table = _async_sent(table_calls.table)
+    tables = _async_sent(table_calls.tables)
+    table_versions = _async_sent(table_calls.table_versions)
+    delete_table = _async_sent(table_calls.delete_table)
+    test_table = _async_sent(table_calls.test_table)
+    export_table = _async_sent(table_calls.export_table)
+    import_table = _async_sent(table_calls.import_table)
+    put_state = _async_sent(table_calls.put_state)
+    state = _async_sent(table_calls.state)
+    states = _async_sent(table_calls.states)
+    delete_state = _async_sent(table_calls.delete_state)
     audit = _async_sent(calls.audit)
     namespaces = _async_sent(calls.namespaces)
     put_namespace = _async_sent(calls.put_namespace)

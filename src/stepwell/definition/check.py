@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from stepwell.definition.configuration import configuration_problems, makes_input
 from stepwell.definition.dependencies import Graph, dependency_problems, edges_of, has_edges
 from stepwell.definition.names import name_problems, ref_problems
 from stepwell.definition.places import CONTAINERS, Place, walk
@@ -15,7 +16,6 @@ from stepwell.model.definition import (
     ProcessDefinition,
     ProcessRequest,
     ProcessType,
-    StepConfiguration,
     StepDefinition,
     StepType,
 )
@@ -24,7 +24,6 @@ from stepwell.model.errors import Problem
 MAX_CONTAINERS = 20
 """How many containers may stand inside each other."""
 MAX_STEPS = 10_000
-MAX_PRIORITY = 1_000
 
 _LATER = "comes with a later version of this server"
 _EXIT_STATUSES = ("COMPLETED", "FAILED", "TERMINATED")
@@ -59,8 +58,9 @@ def check(
     edges = edges_of(definition.metadata, top)
     references = References(by_ref, order_is_certain=certain, graph=Graph(edges) if edges else None)
     for place in places:
-        problems += _step_problems(place, known, policies)
-        problems += input_problems(place, () if edges else top)
+        problems += _step_problems(place, known, policies, references)
+        if not makes_input(place.step):
+            problems += input_problems(place, () if edges else top)
         problems += references.problems(place.step.input, f"{place.at}.input", place)
     problems += references.problems(definition.output_mapping, _join(at, "outputMapping"), None)
     problems += dependency_problems(definition.metadata, by_ref, top, _join(at, "metadata"))
@@ -129,13 +129,13 @@ def _ref_problems(place: Place, by_ref: Mapping[str, Place]) -> Iterator[Problem
 
 
 def _step_problems(
-    place: Place, known: Collection[StepType], policies: Callable[[str], bool]
+    place: Place, known: Collection[StepType], policies: Callable[[str], bool], references: References
 ) -> Iterator[Problem]:
     step, at = place.step, place.at
     if step.name or step.type is StepType.WORKER:
         yield from name_problems(step.name, f"{at}.name", slash=True)
     yield from name_problems(step.namespace, f"{at}.namespace")
-    yield from _step_configuration_problems(step.configuration, f"{at}.configuration", policies)
+    yield from configuration_problems(place, policies, references)
     if step.type in CONTAINERS and len(place.around) == MAX_CONTAINERS:
         yield Problem(at, f"more than {MAX_CONTAINERS} containers stand inside each other", "LIMIT")
     if step.children and step.type not in CONTAINERS:
@@ -144,6 +144,8 @@ def _step_problems(
         yield Problem(f"{at}.type", f"the step type {step.type} {_LATER}", "LATER_VERSION")
     elif step.type is StepType.FOREACH:
         yield from _foreach_problems(step, at)
+    elif makes_input(step):
+        return
     elif step.type is StepType.PARALLEL:
         yield from _parallel_problems(step, at)
     elif step.type is StepType.EXIT:
@@ -157,6 +159,8 @@ def _foreach_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
             f"a FOREACH has exactly one child, not {len(step.children)}; put several steps into a LIST",
             "CHILDREN",
         )
+    if makes_input(step):
+        return
     array = step.input.get("inputArray")
     if array is None:
         yield Problem(f"{at}.input.inputArray", "is missing: the list to go through", "MISSING")
@@ -187,26 +191,6 @@ def _exit_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
             f"must be one of {', '.join(_EXIT_STATUSES)}, or one template",
             "UNKNOWN_VALUE",
         )
-
-
-def _step_configuration_problems(
-    configuration: StepConfiguration, at: str, policies: Callable[[str], bool]
-) -> Iterator[Problem]:
-    policy = configuration.error_policy_name
-    if policy is not None and not policies(policy):
-        yield Problem(f"{at}.errorPolicyName", f"there is no error policy {policy!r}", "UNKNOWN_POLICY")
-    if abs(configuration.priority or 0) > MAX_PRIORITY:
-        yield Problem(f"{at}.priority", f"must be between -{MAX_PRIORITY} and {MAX_PRIORITY}")
-    switched_on = {
-        "useCache": configuration.use_cache,
-        "preExecutionScript": bool((configuration.pre_execution_script or "").strip()),
-        "constructInputFromScript": configuration.construct_input_from_script,
-        "jqTransformer": bool((configuration.jq_transformer or "").strip()),
-        "rateLimitMaxRequests": configuration.rate_limit_max_requests > 0,
-    }
-    for key, on in switched_on.items():
-        if on:
-            yield Problem(f"{at}.{key}", f"{key} {_LATER}", "LATER_VERSION")
 
 
 def _is_one_template(value: Any) -> bool:

@@ -70,8 +70,20 @@ class StepPlan(Record, frozen=True, kw_only=True):
     """None for most steps: they begin as soon as they are opened."""
     transforms: bool = False
     """A jq program runs over what it reports before that is its output."""
+    removed: bool = False
+    """The version that its process follows now does not hold it any more; its records stay."""
     repeats: bool = False
     """May it begin again in the same process without a resume: inside a WHILE, or behind a FLOW_GATEWAY?"""
+
+
+class Obstacle(Record, frozen=True):
+    """Why a process that has begun with a step cannot follow a version."""
+
+    number: int
+    """Of a step outside of every FOREACH."""
+    message: str
+    counted: bool = False
+    """Only if that step has gone so far that it counts: iterations, or the position at which its sequence goes on."""
 
 
 class Plan(Record, frozen=True, kw_only=True):
@@ -91,3 +103,5 @@ class Plan(Record, frozen=True, kw_only=True):
     """Top-level step → the ones that it waits for. Empty: the top level runs in list order."""
     dependents: Mapping[str, tuple[str, ...]] = {}
     """Top-level step → the ones that wait for it."""
+    unless_begun: tuple[Obstacle, ...] = ()
+    """For a process that began under another version: what keeps it from following this one (see `renumber`)."""

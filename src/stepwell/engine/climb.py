@@ -9,11 +9,23 @@ from stepwell.engine.draft import MAX_TRANSITIONS, Draft
 from stepwell.engine.effects import Mark
 from stepwell.engine.inputs import want_inputs
 from stepwell.engine.prepare import prepare
-from stepwell.engine.steps import begin_anew, create, fails_parent, hold, is_held, skip, skip_anew
+from stepwell.engine.steps import (
+    begin_anew,
+    create,
+    fails_parent,
+    hold,
+    is_held,
+    renew_input,
+    skip,
+    skip_anew,
+)
 from stepwell.model.codec import EMPTY, Json, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.step import StepContext, StepPath, StepStatus
+
+KEEPS_INPUT = frozenset({StepType.FOREACH, StepType.SUB_PROCESS})
+"""Steps that a resume takes up with what they have begun: their items, their process."""
 
 
 class Sequel(Enum):
@@ -51,6 +63,8 @@ def _pick_up(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCont
         return before
     if is_skipped(draft, plan.ref):
         return skip_anew(draft, before, parent)
+    if draft.process.numbering and not (plan.type in KEEPS_INPUT and before.children is not None):
+        before = renew_input(draft, plan, before)
     return draft.controls[plan.type].resume(draft, plan, before)
 
 
@@ -107,7 +121,8 @@ def run_sequence(
         # Each may have a record from an earlier pass.
         first = islice(_until_waiting(draft, refs, position, indices), MAX_TRANSITIONS)
         draft.want(draft.id_at(path) for path in first)
-    look_ahead(draft, _until_waiting(draft, refs, position, indices))
+    if indices or not draft.snapshot.complete:
+        look_ahead(draft, _until_waiting(draft, refs, position, indices))
     at = position
     while at < len(refs):
         if draft.exhausted:

@@ -27,7 +27,7 @@ from stepwell.model.definition import DEFAULT_NAMESPACE, StepType
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
-from stepwell.model.process import Block, ProcessContext
+from stepwell.model.process import ID_BLOCK, Block, ProcessContext
 from stepwell.model.step import StepContext, StepExecution, StepPath
 
 MAX_TRANSITIONS = 256
@@ -36,7 +36,7 @@ MAX_TRANSITIONS = 256
 HEAVY = 64
 """What a transition counts that may need a load of its own: four in a decision, so that its rounds stay few."""
 
-ID_RUN = 64
+ID_RUN = ID_BLOCK
 
 
 class Missing(Exception):
@@ -79,6 +79,7 @@ class Draft:
         "_executions",
         "_memo",
         "_new",
+        "_opened",
         "_steps",
         "blocks",
         "controls",
@@ -105,6 +106,7 @@ class Draft:
         self._new = snapshot.process is None
         self._steps: dict[int, tuple[StepContext, Write]] = {}
         self._executions: list[StepExecution] = []
+        self._opened = 0
         self._entries: dict[EntryByName, Entry | None] = {}
         self._due: dict[tuple[int, int, DueKind], Due | None] = {}
         self._memo: dict[tuple[int, str], Any] = {}
@@ -298,9 +300,13 @@ class Draft:
     def put(self, step: StepContext, write: Write = Write.KEEP) -> StepContext:
         before = self._steps.get(step.id)
         if before is not None:
-            write = max(write, before[1])
+            if before[1] > write:
+                write = before[1]
+        elif write is Write.NEW:
+            self._opened += 1
         self._steps[step.id] = (step, write)
-        self._memo.pop((step.id, "output"), None)
+        if self._memo:
+            self._memo.pop((step.id, "output"), None)
         return step
 
     def replace_input(self, step: StepContext) -> StepContext:
@@ -337,12 +343,11 @@ class Draft:
     def decision(self, reply: Reply) -> Decision:
         if not (self._steps or self.process_changed or self._due or self._entries or self._executions):
             return Decision(reply=reply)
-        count = sum(1 for _, write in self._steps.values() if write is Write.NEW)
         process = change(
             self.process,
             updated=self.now,
             revision=self.process.revision + 1,
-            step_count=self.process.step_count + count,
+            step_count=self.process.step_count + self._opened,
         )
         return Decision(
             process=process,

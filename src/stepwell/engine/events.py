@@ -75,7 +75,15 @@ class TerminateRequested(Event, frozen=True, kw_only=True):
 
 
 class ResumeRequested(Event, frozen=True, kw_only=True):
-    pass
+    """Go on with what failed. Perhaps by another version: then the shell has put its plan into the snapshot, and
+    says here which one that is."""
+
+    follow: int | None = None
+    """The version asked for; 0 = the newest, None = the one that it follows."""
+    definition_id: int = 0
+    """0 = as before."""
+    version: int = 0
+    numbering: tuple[int, ...] = ()
 
 
 class ReviewRequested(Event, frozen=True, kw_only=True):

@@ -52,7 +52,7 @@ def lacking_secret(draft: Draft, step: StepContext) -> str | None:
 
 def key_of(draft: Draft, template: Template, step: StepContext) -> str:
     """A key that a definition writes (under `key`), as text. Unlike an input it may name the step's own input."""
-    own = ("__self", str(step.path[0]), step.ref)
+    own = (str(step.path[0]), step.ref)
 
     def find(reference: Reference) -> Any:
         if reference.root == "steps" and reference.path and reference.path[0] in own:
@@ -142,8 +142,8 @@ def _exists(draft: Draft, path: StepPath) -> bool:
             return False
         if not 0 <= index < around.children.total:
             return False
-        if index >= around.children.next and not draft.process.resumed:
-            # Not begun, unless by this very decision.
+        if index >= around.children.next and not (draft.process.resumed or plan.repeats):
+            # Not begun, unless by this very decision; nor is there one of an earlier pass.
             first = around.children.base + index * draft.plan.steps[loop].iteration_size
             if not draft.is_written(first):
                 return False

@@ -3,8 +3,8 @@
 A rate limit is booked ahead: one entry holds the last window that has starts in it and how many. A step takes the next
 free place and knows at once when its window begins, however many are before it; nobody is woken to look again.
 
-A concurrency limit is a room: one entry names the steps inside; those that wait stand in a line, kept in slices, so that
-a long line costs no more than a short one. Who leaves calls the next one in, with a READY row to its process.
+A concurrency limit is a room: one entry names the steps inside; those that wait stand in a line, kept in slices, so
+that a long line costs no more than a short one. Who leaves calls the next one in, with a READY row to its process.
 """
 
 from collections.abc import Iterable

@@ -4,6 +4,7 @@ All of them are idempotent in effect: asked again, they find the process as they
 Running again from a step is in `rerun`, holding in `pause`.
 """
 
+from stepwell.definition.compile import WORK
 from stepwell.engine.draft import Draft
 from stepwell.engine.effects import Refusal, Reply
 from stepwell.engine.events import (
@@ -55,10 +56,22 @@ def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
     """Failed, timed-out and cancelled steps run again; what went well stays. The time limit starts anew."""
     if not draft.process.status.is_resumable:
         return conflict(draft, "it cannot be resumed")
-    refused = reopen_process(draft)
+    refused = (_follow(draft, event) if event.definition_id else None) or reopen_process(draft)
     if refused is None:
         run_top(draft, 0)
     return refused
+
+
+def _follow(draft: Draft, event: ResumeRequested) -> Refusal | None:
+    """From now on by the plan in the snapshot, unless what has begun cannot be found there."""
+    obstacles = draft.plan.unless_begun
+    draft.want(draft.process.id + each.number for each in obstacles)
+    for each in obstacles:
+        step = draft.find(draft.process.id + each.number)
+        if step is not None and not (each.counted and step.children is None):
+            return Refusal("CONFLICT", f"it cannot follow version {event.version}: {each.message}")
+    draft.put_process(definition_id=event.definition_id, version=event.version, numbering=event.numbering)
+    return None
 
 
 def reopen_process(draft: Draft) -> Refusal | None:
@@ -127,7 +140,8 @@ def _retry_now(draft: Draft, step: StepContext) -> Reply:
     if step.phase is Phase.DELAYED:
         set_timer(draft, change(step, schedule=draft.now), DueKind.READY, draft.now)
         return None
-    if not step.queue:
+    works = draft.plan_of(step).type in WORK or step.phase is not Phase.WORK
+    if not step.queue or not works:
         return Refusal("CONFLICT", f"{step.ref} waits for no worker")
     if step.hand_out.ready is None:
         offer(draft, change(step, schedule=draft.now), draft.now)
@@ -188,7 +202,7 @@ def path_of(draft: Draft, ref: str) -> StepPath | None:
     except ValueError:
         return None
     plan = draft.plan.steps.get(str(path[0]))
-    if plan is None or len(plan.loops) != len(path) - 1:
+    if plan is None or plan.removed or len(plan.loops) != len(path) - 1:
         return None
     for depth, loop in enumerate(plan.loops):
         around = draft.find(draft.id_at((loop, *path[1 : 1 + depth])))

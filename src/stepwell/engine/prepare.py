@@ -37,7 +37,8 @@ def prepare(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 
 def prepare_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     """A further execution, or one that was held: its script shall see the input that the definition gives."""
-    assert plan.preparation is not None
+    if plan.preparation is None:
+        return begin_work(draft, plan, step)
     if plan.preparation.script and plan.preparation.makes_input:
         text, warning = resolve(draft, plan.input, step.path)
         secrets = secret_places(draft, plan.input, step.path)

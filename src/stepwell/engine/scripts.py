@@ -20,7 +20,7 @@ class Evaluated(Record, frozen=True):
 
 
 def evaluate(draft: Draft, step: StepContext) -> StepContext:
-    """Offer the step's script (its input's `script`) to the runner, now. The hand-out counts as this run of the step."""
+    """Offer the step's script (its input's `script`) to the runner, now. That hand-out is the run of the step."""
     runs = max(0, step.container_runs - 1)
     return offer(draft, change(step, phase=Phase.EVALUATING, container_runs=runs), draft.now)
 

@@ -1,5 +1,6 @@
 """One step: opened, offered, retried, closed. What every type has in common."""
 
+from stepwell.definition.compile import WORK
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.draft import HEAVY, Draft
 from stepwell.engine.effects import Mark, Write
@@ -99,8 +100,7 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
         status=StepStatus.SCHEDULED,
         parent_execution_id=1 if parent is None else parent.execution,
         retries=0,
-        # The iterations of a further pass take the places of the earlier ones.
-        children=before.children if plan.type is StepType.FOREACH else None,
+        children=_places(before.children) if plan.type is StepType.FOREACH else None,
         input=text,
         secrets=secret_places(draft, plan.input, before.path),
         warning=warning,
@@ -109,14 +109,36 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
     return draft.put(step)
 
 
+def _places(before: Children | None) -> Children | None:
+    """The iterations of a further pass take the places of the earlier ones."""
+    return None if before is None else Children(base=before.base, room=before.room)
+
+
+def renew_input(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    """Its input as the version gives it that its process follows now."""
+    text, warning = resolve(draft, plan.input, step.path)
+    secrets = secret_places(draft, plan.input, step.path)
+    return draft.replace_input(change(step, input=text, secrets=secrets, warning=warning))
+
+
 def begin(draft: Draft, step: StepContext) -> StepContext:
     """A step that no worker polls starts the moment it is scheduled."""
     first = step.hand_out.first_start or draft.now
     hand_out = change(step.hand_out, start=draft.now, polled=draft.now, first_start=first)
-    return draft.put(
+    step = draft.put(
         change(step, status=StepStatus.RUNNING, container_runs=step.container_runs + 1, hand_out=hand_out),
         Write.OFFER,
     )
+    return _under_policy(draft, step) if draft.plan_of(step).policy else step
+
+
+def _under_policy(draft: Draft, step: StepContext) -> StepContext:
+    """What a policy says to a step that begins at once: its failure and the time it may take in all."""
+    policy = draft.policy_named(draft.plan_of(step).policy or "")
+    step = draft.put(change(step, policy_id=policy.id if policy else 0))
+    if policy is None or policy.completion_timeout is None or step.timers & DueKind.COMPLETION_TIMEOUT:
+        return step
+    return set_timer(draft, step, DueKind.COMPLETION_TIMEOUT, draft.now + policy.completion_timeout.duration)
 
 
 def run_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
@@ -208,8 +230,16 @@ def offer(draft: Draft, step: StepContext, due: int) -> StepContext:
     )
 
 
-def trouble(draft: Draft, step: StepContext, kind: Trouble, output: Json) -> StepContext:
-    """One of the four error events: what the policy of this execution says happens. Answers the step afterwards."""
+def trouble(
+    draft: Draft,
+    step: StepContext,
+    kind: Trouble,
+    output: Json,
+    failed: StepStatus = StepStatus.FAILED,
+) -> StepContext:
+    """One of the four error events: what the policy of this execution says happens. Answers the step afterwards.
+
+    `failed` is its status when a FAILURE is not tried again."""
     policy = draft.policy_by_id(step.policy_id)
     verdict = judge(policy, kind, step.retries, step.id)
     if verdict.reaction is not None and verdict.reaction.run_request is not None:
@@ -218,17 +248,23 @@ def trouble(draft: Draft, step: StepContext, kind: Trouble, output: Json) -> Ste
         return retry(draft, change(step, output=output, updated=draft.now), verdict.delay_ms)
     if verdict.action is StepErrorAction.NONE and kind is not Trouble.FAILURE:
         return leave_alone(draft, step, kind)
-    status = StepStatus.FAILED if kind is Trouble.FAILURE else StepStatus.TIMED_OUT
-    return close(draft, step, status, output)
+    if kind is Trouble.FAILURE:
+        return close(draft, step, failed, output)
+    if draft.plan_of(step).children:
+        cancel_below(draft, step)
+    end_child(draft, step)
+    return close(draft, draft.step(step.id), StepStatus.TIMED_OUT, output)
 
 
 def retry(draft: Draft, step: StepContext, delay_ms: int) -> StepContext:
     step = drop_timer(draft, step, DueKind.READY)
     step = drop_timer(draft, step, DueKind.START_TIMEOUT)
+    # A WHILE whose script failed stays before the pass that it asked for.
+    children = step.children if step.phase is Phase.EVALUATING else None
     step = next_execution(draft, step, draft.now + delay_ms)
-    step = change(step, retries=step.retries + 1)
+    step = change(step, retries=step.retries + 1, children=children)
     plan, delay_ms = draft.plan_of(step), min(delay_ms, LONGEST_DELAY_MS)
-    if plan.preparation is not None:
+    if plan.preparation is not None or plan.type not in WORK:
         return begin_later(draft, step, draft.now + delay_ms)
     return schedule(draft, plan, step, delay_ms)
 

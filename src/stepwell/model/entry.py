@@ -18,6 +18,10 @@ class EntryKind(StrEnum):
     """A start that was made under a key: the name is `process/key`."""
     CACHE = "CACHE"
     """An output that may serve again: the name is `process/ref/hash of the key`."""
+    JOB = "JOB"
+    """An operation on many processes: the name is its id."""
+    JOB_PART = "JOB_PART"
+    """What belongs to a job: the name is `id/…`."""
     LIMIT = "LIMIT"
     """Where a rate or concurrency limit stands, and who is in line: see `engine.limits`."""
 

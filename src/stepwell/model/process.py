@@ -5,6 +5,9 @@ from enum import StrEnum
 from stepwell.model.codec import EMPTY, Json, Record
 from stepwell.model.definition import ProcessType, TagValue
 
+ID_BLOCK = 64
+"""Ids are taken in blocks of this many; a process's id is the first of its first block."""
+
 
 class ProcessStatus(StrEnum):
     RUNNING = "RUNNING"
@@ -50,7 +53,7 @@ class ProcessContext(Record, frozen=True, kw_only=True, gc=False):
     name: str
     version: int
     definition_id: int
-    """The stored definition this run follows, for ever (`historyId` on the wire)."""
+    """The stored definition that it follows, until it is resumed with another version (`historyId` on the wire)."""
     type: ProcessType
     trigger: TriggerType
     status: ProcessStatus
@@ -90,6 +93,8 @@ class ProcessContext(Record, frozen=True, kw_only=True, gc=False):
     """What a SEND_RESPONSE step answered to the synchronous caller; empty = nothing yet."""
     resumed: int = 0
     """How often it was resumed. While 0, a step that opens has never had a row before."""
+    numbering: tuple[int, ...] = ()
+    """The stored definitions that it followed before, oldest first: its steps keep the numbers that those gave them."""
     revision: int = 0
     """Raised once in every turn that changes the process; a cached copy is good while it matches."""
 

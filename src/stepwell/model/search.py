@@ -18,6 +18,8 @@ class ProcessSearch(Record, frozen=True, kw_only=True):
     step_names: tuple[str, ...] = ()
     step_refs: tuple[str, ...] = ()
     process_ids: tuple[int, ...] = ()
+    before_id: int = 0
+    """Only ids below it; 0 = no bound. For pages that stay in step while processes are started."""
     correlation_ids: tuple[str, ...] = ()
     request_ids: tuple[str, ...] = ()
     tags: tuple[TagValue, ...] = ()

@@ -124,6 +124,8 @@ class Children(Record, frozen=True, gc=False):
     """Children that ended badly and are not optional."""
     base: int = 0
     """FOREACH: the first id of its iterations; iteration i starts at base + i x ids per iteration."""
+    room: int = 0
+    """FOREACH: how many iterations the ids from `base` on are enough for, so that a further pass can use them again."""
 
 
 class StepContext(Record, frozen=True, kw_only=True, gc=False):

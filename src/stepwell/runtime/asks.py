@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stepwell.engine.events import AnyEvent
+from stepwell.model.entry import Entry
 from stepwell.model.work import Acceptance
 from stepwell.runtime.requests import Actor, Exchange, StartRequest
 from stepwell.store.port import Turn
@@ -41,9 +42,11 @@ class ExchangeAsk(Ask):
 
 
 class StartAsk(Ask):
-    """Start a process; with `rerun_of`, one like that process, by its own definition unless a version is given."""
+    """Start a process; with `rerun_of`, one like that process, by its own definition unless a version is given.
 
-    __slots__ = ("created_by", "request", "rerun_of", "version")
+    A receipt is stored in the turn that starts it."""
+
+    __slots__ = ("created_by", "receipt", "request", "rerun_of", "version", "why")
 
     def __init__(
         self,
@@ -52,8 +55,12 @@ class StartAsk(Ask):
         rerun_of: int = 0,
         version: int | None = None,
         created_by: str = "",
+        why: str = "",
+        receipt: Entry | None = None,
     ) -> None:
         super().__init__(answer)
+        self.why = why
+        self.receipt = receipt
         self.request = request
         self.rerun_of = rerun_of
         self.version = version
@@ -61,14 +68,20 @@ class StartAsk(Ask):
 
 
 class EventAsk(Ask):
-    """An event for one process; the answer is the engine's reply."""
+    """An event for one process; the answer is the engine's reply. A receipt is stored in the turn that accepts it."""
 
-    __slots__ = ("actor", "event", "process_id")
+    __slots__ = ("actor", "event", "process_id", "receipt")
 
     def __init__(
-        self, answer: Callable[[Any], None], process_id: int, event: AnyEvent, actor: Actor | None = None
+        self,
+        answer: Callable[[Any], None],
+        process_id: int,
+        event: AnyEvent,
+        actor: Actor | None = None,
+        receipt: Entry | None = None,
     ) -> None:
         super().__init__(answer)
+        self.receipt = receipt
         self.process_id = process_id
         self.event = event
         self.actor = actor or Actor()

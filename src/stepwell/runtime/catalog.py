@@ -152,12 +152,14 @@ def put_mark(
     """Hold or skip a step of a definition in every process that comes to it, from now on."""
     name = f"{process}/{ref}"
     body = encode({"mark": mark.value, "why": why})
+    before = turn.entry(EntryKind.HOLD, namespace, name)
     entry = Entry(
         kind=EntryKind.HOLD,
         namespace=namespace,
         name=name,
         body=body,
-        created=now,
+        version=1 if before is None else before.version + 1,
+        created=now if before is None else before.created,
         updated=now,
         updated_by=by,
     )
@@ -165,12 +167,14 @@ def put_mark(
     turn.save(Changes(entries=[entry], audit=[audit]))
 
 
-def drop_mark(turn: Turn, now: int, namespace: str, process: str, ref: str, by: str) -> bool:
+def drop_mark(
+    turn: Turn, now: int, namespace: str, process: str, ref: str, by: str, why: str = ""
+) -> bool:
     """Clear it; held steps notice within 15 seconds. False when there was none."""
     name = f"{process}/{ref}"
     if turn.entry(EntryKind.HOLD, namespace, name) is None:
         return False
-    audit = Audit(at=now, who=by, what="CLEAR_MARK", target=f"{namespace}/{name}")
+    audit = Audit(at=now, who=by, what="CLEAR_MARK", target=f"{namespace}/{name}", why=why)
     turn.save(Changes(dropped_entries=[(EntryKind.HOLD, namespace, name)], audit=[audit]))
     return True
 

@@ -10,7 +10,7 @@ from stepwell.definition.stored_table import (
     read_entry,
     tombstone,
 )
-from stepwell.model.codec import Json, canonical, change
+from stepwell.model.codec import Json, canonical, change, encode
 from stepwell.model.decision_table import DecisionTable
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.errors import Conflict, Invalid, NotFound, Problem
@@ -56,12 +56,13 @@ def put_decision_table(turn: Turn, now: int, table: DecisionTable, by: str) -> D
     body = canonical(stored)
     names = (entry_name(table.name, version), table.name)
     turn.save(Changes(entries=[_entry(turn, now, table.namespace, name, body, by) for name in names]))
+    note(turn, now, by, "PUT_DECISION_TABLE", where, detail=encode({"version": version}))
     return stored
 
 
 def decision_table(turn: Turn, namespace: str, name: str, version: int | None = None) -> DecisionTable:
     """That version, or the newest. Raises NotFound."""
-    entry = turn.entry(KIND, namespace, entry_name(name, version))
+    entry = None if SEPARATOR in name else turn.entry(KIND, namespace, entry_name(name, version))
     table = None if entry is None else read_entry(entry.body)
     if table is None:
         which = "" if version is None else f" version {version}"

@@ -76,13 +76,15 @@ class Dispatch:
         self._seen_empty: set[int] = set()
         self._next_claim = 0
         self._open_in_claim: dict[int, int] = {}
+        self._polled: dict[int, int] = {}
         self.closing: set[int] = set()
         """Processes that ended with more open steps than one decision cancels: none of theirs is handed out."""
 
     # -- polls come and go
 
-    def add(self, waiting: Waiting) -> None:
+    def add(self, waiting: Waiting, now: int) -> None:
         self._drop_repeated(waiting)
+        self._polled.update(dict.fromkeys(waiting.rooms, now))
         self._waiting[id(waiting)] = waiting
         for queue in waiting.rooms:
             self._by_queue.setdefault(queue, deque()).append(waiting)
@@ -93,6 +95,10 @@ class Dispatch:
             for other in self._waiting.values():
                 if other.poll_id == waiting.poll_id and other.client == waiting.client:
                     other.ask.gone.gone = True
+
+    def polls(self, queue: int) -> tuple[int, int]:
+        """When the queue was polled last, epoch ms (0 = never), and how many polls wait for it. From any thread."""
+        return self._polled.get(queue, 0), len(self._by_queue.get(queue, ()))
 
     def remove(self, waiting: Waiting) -> None:
         self._waiting.pop(id(waiting), None)

@@ -1,4 +1,6 @@
-"""Errands about variables and secrets. A secret is sealed before it comes near the store, and never read back.
+"""Errands about variables, secrets and persisted state.
+
+A secret is sealed before it comes near the store, and never read back.
 
 Each runs inside a turn, beside decisions, and leaves everything as it was when it raises.
 """
@@ -7,6 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from stepwell.definition.names import name_problems
 from stepwell.model.codec import Json, encode
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.errors import Invalid, NotFound, Problem
@@ -20,7 +23,11 @@ LARGEST = 64 * 1024
 """Bytes of one value."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
-_SAID = {EntryKind.VARIABLE: "variable", EntryKind.SECRET: "secret"}
+_SAID = {
+    EntryKind.VARIABLE: "variable",
+    EntryKind.SECRET: "secret",
+    EntryKind.STATE: "persisted value",
+}
 
 
 def put_variable(
@@ -46,6 +53,15 @@ def put_secret(
         return seal_secret(vault, namespace, name, version, value)
 
     return _put(turn, now, EntryKind.SECRET, namespace, name, sealed, by, why)
+
+
+def put_state(turn: Turn, now: int, namespace: str, name: str, value: Any, by: str, why: str = "") -> Entry:
+    """Create or replace a persisted value, as a PERSISTED_STATE step does: any JSON value. Raises Invalid."""
+    problems = name_problems(name, "name", slash=True)
+    if problems:
+        raise Invalid(problems=tuple(problems))
+    body = encode(value)
+    return _put(turn, now, EntryKind.STATE, namespace, name, lambda version: body, by, why)
 
 
 def delete_entry(

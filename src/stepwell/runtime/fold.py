@@ -22,7 +22,7 @@ from stepwell.engine.effects import (
     StepsById,
     Write,
 )
-from stepwell.engine.events import AnyEvent, TimerFired
+from stepwell.engine.events import AnyEvent, ResumeRequested, TimerFired
 from stepwell.engine.process import CLOSING
 from stepwell.model.codec import change
 from stepwell.model.due import Due, DueKind
@@ -46,13 +46,15 @@ class TooManyRounds(AssertionError):
 class Fold:
     """One process in one turn: its snapshot moves on with every event, its changes add up."""
 
-    __slots__ = ("_around", "_fresh", "_lookups", "_turn", "added_bytes", "changed", "due", "ended", "executions",
-                 "is_new", "responded", "snapshot", "writes")  # fmt: skip
+    __slots__ = ("_around", "_fresh", "_lookups", "_seen", "_turn", "added_bytes", "changed", "due", "ended",
+                 "executions", "is_new", "responded", "snapshot", "writes")  # fmt: skip
 
     def __init__(self, turn: Turn, lookups: Lookups, around: Surroundings, snapshot: Snapshot) -> None:
         self._turn = turn
         self._lookups = lookups
         self._around = around
+        self._seen = -1
+        """How many writes of entries this turn had made when the snapshot's were loaded."""
         self.snapshot = snapshot
         self._fresh: set[int] = set()
         self.is_new = snapshot.process is None
@@ -72,19 +74,41 @@ class Fold:
 
     # -- deciding
 
-    def take(self, event: AnyEvent, now: int) -> Reply:
-        """Decide one event and move the snapshot on. What the engine raises comes out of here, nothing changed."""
+    def take(self, event: AnyEvent, now: int, plan: Plan | None = None) -> Reply:
+        """Decide one event and move the snapshot on. What the engine raises comes out of here, nothing changed.
+
+        `plan`: the process is to follow this one from now on, if the decision is that it can."""
+        if plan is not None:
+            return self._take_over(event, now, plan)
         decision = self._decide(event, now)
         if decision.process is not None:
             self._apply(decision)
         return decision.reply
 
+    def _take_over(self, event: AnyEvent, now: int, plan: Plan) -> Reply:
+        snapshot, before = self.snapshot, self.snapshot.plan
+        assert snapshot.process is not None and isinstance(event, ResumeRequested)
+        following = change(
+            event,
+            definition_id=plan.id,
+            version=plan.definition.version or 1,
+            numbering=(*snapshot.process.numbering, snapshot.process.definition_id),
+        )
+        snapshot.plan = plan
+        try:
+            return self.take(following, now)
+        finally:
+            if snapshot.process.definition_id != plan.id:
+                snapshot.plan = before
+
     def _decide(self, event: AnyEvent, now: int) -> Decision:
         snapshot = self.snapshot
         snapshot.open_steps = None
-        # Other processes of this turn may have written since the last decision.
-        snapshot.entries.clear()
+        # Other processes of this turn may have moved on since the last decision.
         snapshot.others.clear()
+        if self._seen != self._around.writes:
+            self._seen = self._around.writes
+            snapshot.entries.clear()
         for _ in range(MOST_ROUNDS):
             answer = decide(snapshot, event, now)
             if isinstance(answer, Decision):
@@ -275,7 +299,7 @@ def new_snapshot(plan: Plan) -> Snapshot:
 
 def load_snapshot(turn: Turn, lookups: Lookups, process: ProcessContext) -> Snapshot:
     """A process from its rows. A narrow one whole; of a wide one what is needed, when it is needed."""
-    plan = lookups.by_id(turn, process.definition_id)
+    plan = lookups.of(turn, process)
     snapshot = Snapshot(plan=plan, process=process, steps={}, policies={}, ids={}, memo={})
     if plan.size <= BLOCK:
         rows = turn.step_range(process.id + 1, process.id + plan.size - 1, plan.size)

@@ -2,15 +2,17 @@
 
 from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import SCRIPTS, Plan
+from stepwell.definition.renumber import follow
 from stepwell.engine.effects import Mark
 from stepwell.model.codec import decode, decode_as
 from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition
 from stepwell.model.entry import EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import NotFound
+from stepwell.model.process import ProcessContext
 from stepwell.model.step import Phase
 from stepwell.model.work import QueueName
-from stepwell.runtime.plans import Plans
+from stepwell.runtime.plans import Numbering, Plans
 from stepwell.store.port import Turn
 
 _SCRIPTED = (Phase.EVALUATING, Phase.PREPARING, Phase.TRANSFORMING)
@@ -44,6 +46,20 @@ class Lookups:
             if stored is None:
                 raise NotFound(f"no stored definition {id}")
             plan = self.keep(id, stored.content)
+        return plan
+
+    def of(self, turn: Turn, process: ProcessContext) -> Plan:
+        """The plan that a process follows."""
+        return self.numbered(turn, process.definition_id, process.numbering)
+
+    def numbered(self, turn: Turn, id: int, numbering: Numbering) -> Plan:
+        """The plan of a stored definition for a process that followed others before. Raises Conflict, NotFound."""
+        if not numbering:
+            return self.by_id(turn, id)
+        plan = self._plans.get(id, numbering)
+        if plan is None:
+            plan = follow([self.by_id(turn, each) for each in (*numbering, id)])
+            self._plans.put(plan, numbering)
         return plan
 
     def keep(self, id: int, content: bytes) -> Plan:

@@ -23,6 +23,7 @@ CLIENT = "stepwell"
 """Prefix of the worker id of built-in steps: `stepwell:<node>`."""
 HOLD_MS = 5_000
 PAUSE_S = 0.2
+LONG_OUTPUT = 32 * 1024
 
 log = logging.getLogger("stepwell.runner")
 
@@ -89,7 +90,7 @@ class LocalRunner:
         masker = Masker(request.secrets) if request.secrets else None
         result = _result_of(request, await self._outcome(request, masker))
         if masker is not None:
-            result = change(result, output=masker.json(result.output))
+            result = change(result, output=await _masked(masker, result.output))
         while True:
             try:
                 await self._runtime.exchange(Exchange(results=(result,)))
@@ -111,6 +112,11 @@ class LocalRunner:
             told = traceback.format_exc()
             log.error("a built-in step raised\n%s", masker.text(told) if masker else told)
             return Failed(encode({"error": f"{type(error).__name__}: {error}"}))
+
+
+async def _masked(masker: Masker, output: Json) -> Json:
+    """What is long is searched beside the loop, which others wait for."""
+    return masker.json(output) if len(output) < LONG_OUTPUT else await asyncio.to_thread(masker.json, output)
 
 
 def _result_of(request: WorkRequest, outcome: Outcome) -> WorkResult:

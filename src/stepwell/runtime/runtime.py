@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import Plan
+from stepwell.definition.renumber import follow
 from stepwell.engine.events import (
     AnyEvent,
     CancelRequested,
@@ -18,15 +19,18 @@ from stepwell.engine.events import (
 )
 from stepwell.model.codec import decode_as
 from stepwell.model.definition import ProcessDefinition
+from stepwell.model.entry import Entry
 from stepwell.model.errors import Busy, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
+from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
 from stepwell.runtime.turn import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.vault import Vault
+from stepwell.runtime.waiting import Polls
 from stepwell.store.port import Reads, Store, Turn
 
 T = TypeVar("T")
@@ -56,14 +60,17 @@ class Runtime:
         self._callers: set[asyncio.Future[ProcessContext | None]] = set()
         """Of those who wait for an end, the ones whom a response satisfies too."""
         self._closed = False
+        self.jobs = Jobs(self)
 
     async def start_up(self) -> None:
-        """Start the lane. Belongs to the running loop from now on."""
+        """Start the lane, and go on with unfinished jobs. Belongs to the running loop from now on."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+        self.jobs.start()
 
     async def stop(self, drain_s: float = 5.0) -> None:
         """Answer what waits, stop the lane. The store stays open; who waits for an end hears that it is open still."""
+        await self.jobs.stop()
         self._closed = True
         self._thread.stop()
         await self._loop.run_in_executor(None, self._thread.join, drain_s)
@@ -79,11 +86,16 @@ class Runtime:
         return started
 
     async def rerun(
-        self, process_id: int, version: int | None = None, created_by: str = ""
+        self,
+        process_id: int,
+        version: int | None = None,
+        created_by: str = "",
+        why: str = "",
+        receipt: Entry | None = None,
     ) -> ProcessContext:
-        """A new process like that one. Raises NotFound."""
+        """A new process like that one; version 0 = by the newest definition. Raises NotFound."""
         started: ProcessContext = await self._ask(
-            lambda answer: StartAsk(answer, None, process_id, version, created_by)
+            lambda answer: StartAsk(answer, None, process_id, version, created_by, why, receipt)
         )
         return started
 
@@ -97,14 +109,28 @@ class Runtime:
 
     async def _operate(self, operation: Operation, process_id: int, actor: Actor) -> Operated:
         try:
-            await self.tell(process_id, _event_of(operation, actor.why), actor)
+            await self.operate_once(operation, process_id, actor)
         except StepwellError as error:
             return Operated(process_id=process_id, error=error.message, code=error.code)
         return Operated(process_id=process_id)
 
-    async def tell(self, process_id: int, event: AnyEvent, actor: Actor | None = None) -> None:
-        """An operator's or an outsider's event for one process. Raises NotFound, Conflict when it is refused."""
-        await self._ask(lambda answer: EventAsk(answer, process_id, event, actor))
+    async def operate_once(
+        self, operation: Operation, process_id: int, actor: Actor, receipt: Entry | None = None
+    ) -> None:
+        """One process. Raises NotFound, Conflict when it is refused."""
+        await self.tell(process_id, _event_of(operation, actor.why), actor, receipt)
+
+    async def tell(
+        self, process_id: int, event: AnyEvent, actor: Actor | None = None, receipt: Entry | None = None
+    ) -> None:
+        """An operator's or an outsider's event for one process. Raises NotFound, Conflict when it is refused.
+
+        A receipt is stored in the same commit, unless it is refused."""
+        await self._ask(lambda answer: EventAsk(answer, process_id, event, actor, receipt))
+
+    def polls(self, queue: int) -> Polls:
+        """What this node remembers of the queue of that number."""
+        return Polls(*self._lane.node.dispatch.polls(queue))
 
     async def run(self, request: StartRequest, wait_ms: int) -> ProcessContext:
         """Start a process and wait for its end or its response, at most so long; then as it is. Raises NotFound."""
@@ -144,9 +170,13 @@ class Runtime:
         try:
             if not process.status.is_open or (process.response and end in self._callers):
                 return process
-            return await asyncio.wait_for(end, wait_ms / 1000) or process
-        except TimeoutError:
-            return await self._process(process.id)
+            # Not asyncio.wait_for: this is paid by every synchronous run, and a timer is all it takes.
+            timer = self._loop.call_later(wait_ms / 1000, _give_up, end)
+            try:
+                ended = await end
+            finally:
+                timer.cancel()
+            return ended or (process if self._closed else await self._process(process.id))
         finally:
             self._stop_listening(process.id, end)
 
@@ -209,6 +239,16 @@ class Runtime:
             plan = self._plans.put(build_plan(stored.id, decode_as(stored.content, ProcessDefinition)))
         return plan
 
+    async def plan_of(self, process: ProcessContext) -> Plan:
+        """The plan that a process follows."""
+        if not process.numbering:
+            return await self.plan(process.definition_id)
+        plan = self._plans.get(process.definition_id, process.numbering)
+        if plan is None:
+            plans = [await self.plan(id) for id in (*process.numbering, process.definition_id)]
+            plan = self._plans.put(follow(plans), process.numbering)
+        return plan
+
     # -- the lane
 
     async def _ask(self, make: Callable[[Callable[[Any], None]], Ask]) -> Any:
@@ -239,6 +279,12 @@ class Runtime:
                 self._tell_response(process)
             else:
                 self._tell_end(process.id, process)
+
+
+def _give_up(end: "asyncio.Future[ProcessContext | None]") -> None:
+    """The time to wait is over."""
+    if not end.done():
+        end.set_result(None)
 
 
 def _event_of(operation: Operation, reason: str) -> AnyEvent:

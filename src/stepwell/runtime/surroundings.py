@@ -20,6 +20,8 @@ class Surroundings:
         self._lookups = lookups
         self._snapshot_of = snapshot_of
         self._written: dict[EntryByName, Entry | None] = {}
+        self.writes = 0
+        """How often entries were written in this turn."""
 
     def entry(self, key: EntryByName) -> Entry | None:
         if key in self._written:
@@ -28,6 +30,7 @@ class Surroundings:
 
     def write(self, entries: Mapping[EntryByName, Entry | None]) -> None:
         self._written.update(entries)
+        self.writes += 1
 
     def collect(self, changes: Changes) -> None:
         """Add the entries to what the turn writes: each once, as it is in the end."""
@@ -59,7 +62,7 @@ class Surroundings:
             known = None if snapshot is None else snapshot.steps.get(id)
             return known if known is not None else next(iter(self._turn.steps([id])), None)
 
-        plan = self._lookups.by_id(self._turn, process.definition_id)
+        plan = self._lookups.of(self._turn, process)
         steps = {ref: _step_at(plan, process.id, ref, find) for ref in refs}
         return KnownProcess(
             id=process.id,

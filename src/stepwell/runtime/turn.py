@@ -16,6 +16,7 @@ from stepwell.engine.events import (
     AnyEvent,
     DeliveryExpired,
     ProcessStarted,
+    ResumeRequested,
     StepOrdered,
     StepReported,
     TimerFired,
@@ -37,6 +38,7 @@ from stepwell.runtime.dispatch import Dispatch, Waiting, work_request
 from stepwell.runtime.dynamic import keep_dynamic
 from stepwell.runtime.fold import Fold, forget_iterations, load_snapshot, new_snapshot
 from stepwell.runtime.idempotency import entry_name, first_start, remembered
+from stepwell.runtime.jobs import receipt_of_rerun
 from stepwell.runtime.lookups import Lookups
 from stepwell.runtime.requests import Poll, StartRequest
 from stepwell.runtime.secrets import BadSecretState, Filled, fill, split_off
@@ -304,7 +306,12 @@ class OneTurn:
         if isinstance(pending.event, TimerFired) and fold.has_moved(pending.event):
             return
         try:
-            reply = fold.take(pending.event, self._now)
+            plan = self._plan_asked(fold, pending.event)
+        except StepwellError as error:
+            self._hear(pending, error)
+            return
+        try:
+            reply = fold.take(pending.event, self._now, plan)
         except Exception as error:
             # A bug of ours must cost one event of one process, not the turn: it is kept, with what it says.
             fold.set_aside(
@@ -316,6 +323,17 @@ class OneTurn:
         else:
             self._hear(pending, reply)
 
+    def _plan_asked(self, fold: Fold, event: AnyEvent) -> Plan | None:
+        """The plan that the process shall follow from now on, when that is another one. Raises Conflict, NotFound."""
+        process = fold.snapshot.process
+        if not isinstance(event, ResumeRequested) or event.follow is None or process is None:
+            return None
+        lookups = self._node.lookups
+        found = lookups.find(self._turn, process.namespace, process.name, event.follow or None)
+        if found.id == process.definition_id:
+            return None
+        return lookups.numbered(self._turn, found.id, (*process.numbering, process.definition_id))
+
     def _hear(self, pending: Pending, reply: Reply | StepwellError) -> None:
         ask = pending.ask
         if isinstance(ask, ExchangeAsk):
@@ -324,6 +342,8 @@ class OneTurn:
             self.answers.append((ask, _told(reply)))
             if reply is None and ask.actor.who:
                 self._changes.audit.append(_audit(ask, self._now))
+            if reply is None and ask.receipt is not None:
+                self._changes.entries.append(ask.receipt)
 
     def _hear_report(self, ask: ExchangeAsk, index: int, reply: Reply | StepwellError) -> None:
         if not isinstance(reply, Acceptance):
@@ -344,6 +364,22 @@ class OneTurn:
             self.answers.append((ask, error))
         else:
             self.answers.append((ask, process))
+            if ask.request is None:
+                self._note_rerun(ask, process)
+
+    def _note_rerun(self, ask: StartAsk, process: ProcessContext) -> None:
+        if ask.created_by:
+            line = Audit(
+                at=self._now,
+                who=ask.created_by,
+                what="RERUN",
+                process_id=ask.rerun_of,
+                target=f"process {process.id}",
+                why=ask.why,
+            )
+            self._changes.audit.append(line)
+        if ask.receipt is not None:
+            self._changes.entries.append(receipt_of_rerun(ask.receipt, process.id))
 
     def _start_once(self, request: StartRequest) -> ProcessContext:
         """Start it, or answer the process that the same key has started before. Raises Conflict, NotFound."""
@@ -377,7 +413,7 @@ class OneTurn:
         if ask.version is None:
             plan = lookups.by_id(self._turn, old.definition_id)
         else:
-            plan = lookups.find(self._turn, old.namespace, old.name, ask.version)
+            plan = lookups.find(self._turn, old.namespace, old.name, ask.version or None)
         request = StartRequest(
             namespace=old.namespace,
             name=old.name,
@@ -475,7 +511,7 @@ class OneTurn:
         lookups = self._node.lookups
         rooms = {lookups.queue(self._turn, name): size for name, size in poll.queues if size > 0}
         waiting = Waiting(ask, rooms, self._now + poll.wait_ms)
-        self._node.dispatch.add(waiting)
+        self._node.dispatch.add(waiting, self._now)
         if poll.poll_id is not None:
             self._give_again(waiting, poll.client, poll.poll_id)
 
@@ -592,7 +628,7 @@ class OneTurn:
             else:
                 plans[id] = snapshot.plan
         for process in self._turn.processes(unknown) if unknown else ():
-            plans[process.id] = self._node.lookups.by_id(self._turn, process.definition_id)
+            plans[process.id] = self._node.lookups.of(self._turn, process)
         return plans
 
 

@@ -23,7 +23,7 @@ class RowView:
         self._own: StepContext | None = None
 
     async def plan(self) -> Plan:
-        return await self._runtime.plan((await self._loaded())[0].definition_id)
+        return await self._runtime.plan_of((await self._loaded())[0])
 
     async def context(self) -> dict[str, Any]:
         process, _ = await self._loaded()
@@ -48,7 +48,7 @@ class RowView:
 
     async def step(self, ref: str) -> dict[str, Any] | None:
         process, own = await self._loaded()
-        plan = await self._runtime.plan(process.definition_id)
+        plan = await self._runtime.plan_of(process)
 
         def look(reads: Reads) -> dict[str, Any] | None:
             found = own if ref == "__self" else _find(reads, plan, process, own.path, ref)
@@ -61,7 +61,7 @@ class RowView:
     async def script(self) -> Script | None:
         """The script of its configuration that the step waits for; None when it waits for one of its input."""
         process, own = await self._loaded()
-        plan = await self._runtime.plan(process.definition_id)
+        plan = await self._runtime.plan_of(process)
         given = plan.steps[str(own.path[0])].definition.configuration
         if own.phase is Phase.PREPARING:
             language = Language.PYTHON if is_python(given.script_language) else Language.JAVASCRIPT

@@ -22,10 +22,16 @@ from stepwell.server.problems import Answer, answer_to, problem
 from stepwell.server.routes import (
     audit,
     clients,
+    decision_table_files,
+    decision_tables,
     definitions,
     error_policies,
     health,
+    holds,
+    jobs,
     namespaces,
+    operations,
+    persisted_state,
     processes,
     secrets,
     variables,
@@ -37,8 +43,14 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _JSON = (b"content-type", b"application/json")
 _NOUNS = (
     processes,
+    operations,
+    holds,
+    jobs,
     definitions,
     error_policies,
+    decision_tables,
+    decision_table_files,
+    persisted_state,
     variables,
     secrets,
     namespaces,
@@ -126,7 +138,7 @@ def declared_routes(
     for route in framework.routes:
         if not isinstance(route, HTTPRoute):
             raise Undeclared(f"{route.path} is not an HTTP route")
-        path = route.path.replace(":str}", "}")
+        path = route.path.replace(":str}", "}").replace(":path}", "}")
         for handler in route.route_handlers:
             # The framework adds an OPTIONS handler to each path; this application never lets it be reached.
             for method in sorted(handler.http_methods - {"OPTIONS"}):

@@ -14,6 +14,9 @@ class Declared(Record, frozen=True, kw_only=True):
     body: Any = None
     """A type that msgspec can describe, or None for no body."""
     answer: Any = None
+    file_body: bool = False
+    """The body is a file: any bytes."""
+    file_answer: bool = False
     query: dict[str, type] = {}
     tag: str = ""
 

@@ -12,6 +12,7 @@ from stepwell.server import wire
 from stepwell.server.declare import QUERY_KINDS, Declared
 
 _REF = "#/components/schemas/{name}"
+_FILE: Mapping[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
 class DocumentedRoute(NamedTuple):
@@ -62,7 +63,10 @@ def _operation(route: DocumentedRoute, body: Any, answer: Any, error: Any) -> di
         "parameters": parameters,
         "x-permission": declared.permission.value,
         "responses": {
-            "200": {"description": "Done.", "content": {"application/json": {"schema": answer}}},
+            "200": {
+                "description": "Done.",
+                "content": _FILE if declared.file_answer else {"application/json": {"schema": answer}},
+            },
             "default": {"description": "Refused.", "content": {"application/json": {"schema": error}}},
         },
     }
@@ -70,6 +74,8 @@ def _operation(route: DocumentedRoute, body: Any, answer: Any, error: Any) -> di
         operation["security"] = [{"client": []}]
     if body is not None:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    elif declared.file_body:
+        operation["requestBody"] = {"required": True, "content": _FILE}
     return operation
 
 

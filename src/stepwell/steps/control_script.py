@@ -13,7 +13,7 @@ from stepwell.steps.step import BuiltIn, Completed, Failed, Outcome, StepCall
 
 
 class ControlScript:
-    """Runs in the same sandbox as script steps. `scriptLanguage` in the input says which language, JAVASCRIPT if none."""
+    """Runs in the same sandbox as script steps. `scriptLanguage` says which language, JAVASCRIPT if none."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -36,6 +36,7 @@ class ControlScript:
 
 
 def _of_input(given: dict[str, Any]) -> Script:
-    text = given.get("script")
+    rules = given.get("rules")
+    text = compose(rules) if rules and not given.get("script") else given.get("script")
     language = Language.PYTHON if is_python(given.get("scriptLanguage")) else Language.JAVASCRIPT
     return Script(language, text if isinstance(text, str) else "")

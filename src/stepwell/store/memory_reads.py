@@ -1,11 +1,13 @@
 """The readers' side of the memory store: committed rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Record
 from stepwell.model.definition import StoredDefinition
+from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
@@ -31,17 +33,29 @@ class MemoryReads:
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
     ) -> list[StepContext]:
+        return list(islice(self._steps(process, size, after), limit))
+
+    def open_steps(
+        self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
+    ) -> list[StepContext]:
+        steps = self._steps(process, size, after)
+        return list(islice((step for step in steps if step.status.is_open), limit))
+
+    def _steps(self, process: ProcessContext, size: int, after: int) -> Iterator[StepContext]:
         blocks = [b for b in self._tables.block.all_committed() if b.process_id == process.id]
-        runs = [(process.id, size), *((block.first, block.count) for block in blocks)]
-        found: list[StepContext] = []
-        for first, count in runs:
+        for first, count in [(process.id, size), *((block.first, block.count) for block in blocks)]:
             for id in range(max(first, after + 1), first + count):
-                if len(found) >= limit:
-                    return found
                 step = self._tables.step.committed(id)
                 if step is not None:
-                    found.append(step)
-        return found
+                    yield step
+
+    def due(self, process_id: int) -> list[Due]:
+        return [row for row in self._tables.due.all_committed() if row.process_id == process_id]
+
+    def queue_position(self, queue: int, ready: int, step_id: int, limit: int = 10_000) -> int:
+        rows = self._tables.step.all_committed()
+        places = ((s.hand_out.ready, s.id) for s in rows if s.queue == queue and s.hand_out.ready is not None)
+        return min(limit, sum(place < (ready, step_id) for place in places))
 
     def executions(self, step_ids: Sequence[int], limit: int = 1_000) -> Mapping[int, list[StepExecution]]:
         found: dict[int, list[StepExecution]] = {id: [] for id in step_ids}
@@ -108,9 +122,11 @@ class MemoryReads:
     def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None:
         return self._tables.entry.committed((kind, namespace, name))
 
-    def entries(self, kind: EntryKind, namespace: str | None = None) -> list[Entry]:
-        rows = self._tables.entry.all_committed()
-        return [row for row in rows if row.kind is kind and namespace in (None, row.namespace)]
+    def entries(self, kind: EntryKind, namespace: str | None = None, prefix: str = "") -> list[Entry]:
+        rows = [row for row in self._tables.entry.all_committed() if row.kind is kind]
+        if namespace is None:
+            return rows
+        return [row for row in rows if row.namespace == namespace and row.name.startswith(prefix)]
 
     def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
         found = [

@@ -81,6 +81,9 @@ def _append(tables: MemoryTables, changes: Changes) -> None:
 def _updated_process(old: ProcessContext, new: ProcessContext) -> ProcessContext:
     return change(
         old,
+        version=new.version,
+        definition_id=new.definition_id,
+        numbering=new.numbering,
         status=new.status,
         priority=new.priority,
         output=new.output,

@@ -21,13 +21,13 @@ from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
-from stepwell.model.process import Block, ProcessContext
+from stepwell.model.process import ID_BLOCK, Block, ProcessContext
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import HandOut, StepContext, StepExecution
 from stepwell.model.work import Claim, QueueName
 
-BLOCK = 64
-"""Ids are reserved in blocks of this many; a process's id is the first of its first block."""
+BLOCK = ID_BLOCK
+"""Ids are reserved in blocks of this many."""
 
 
 class SetAside(Record, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class Changes(Record, kw_only=True):
 
     new_processes: list[ProcessContext] = []
     processes: list[ProcessContext] = []
-    """Updates: every column that changes in a process's life (not id, definition, input, parents, creation)."""
+    """Updates: every column that changes in a process's life (not id, name, type, input, parents, creation)."""
     new_steps: list[StepContext] = []
     steps: list[StepContext] = []
     withdrawn: list[StepContext] = []
@@ -214,6 +214,17 @@ class Reads(Protocol):
     ) -> list[StepContext]:
         """A process's step contexts by id. `size` is how many ids its first run has (from its definition)."""
 
+    def open_steps(
+        self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
+    ) -> list[StepContext]:
+        """Those of its step contexts that are open, by id; `size` as in `steps`."""
+
+    def due(self, process_id: int) -> list[Due]:
+        """What the process asks of itself later, by step and kind."""
+
+    def queue_position(self, queue: int, ready: int, step_id: int, limit: int = 10_000) -> int:
+        """How many ready steps of a queue go before the one of that rank and id; counted up to `limit`."""
+
     def executions(self, step_ids: Sequence[int], limit: int = 1_000) -> Mapping[int, list[StepExecution]]:
         """Finished executions of each step, oldest first, the newest `limit` of each."""
 
@@ -251,8 +262,8 @@ class Reads(Protocol):
 
     def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None: ...
 
-    def entries(self, kind: EntryKind, namespace: str | None = None) -> list[Entry]:
-        """By namespace and name."""
+    def entries(self, kind: EntryKind, namespace: str | None = None, prefix: str = "") -> list[Entry]:
+        """By namespace and name; a prefix, of their names, goes with a namespace only."""
 
     def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
         """Newest first; with `before`, those with a smaller id."""

@@ -20,6 +20,7 @@ def matches(process: ProcessContext, search: ProcessSearch, definition_ids: Sequ
     return (
         process.created >= search.start_ms
         and (not search.end_ms or process.created <= search.end_ms)
+        and (not search.before_id or process.id < search.before_id)
         and search.namespace in (None, process.namespace)
         and all(not values or value in values for values, value in wanted)
         and (definition_ids is None or process.definition_id in definition_ids)

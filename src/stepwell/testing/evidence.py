@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import Plan, StepPlan
+from stepwell.definition.renumber import follow
 from stepwell.model.codec import decode_as
 from stepwell.model.definition import ProcessDefinition
 from stepwell.model.due import DueKind
@@ -36,17 +37,20 @@ class Evidence:
         """Process → its state as the accepted results made it."""
         self.request_ids: dict[str, int] = {}
         """Request id of a start → the process that exists."""
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[tuple[int, ...], Plan] = {}
         self._policies: dict[int, ErrorPolicy] = {}
 
     def plan(self, process: ProcessContext) -> Plan:
-        plan = self._plans.get(process.definition_id)
+        key = (*process.numbering, process.definition_id)
+        plan = self._plans.get(key)
         if plan is None:
-            stored = self.store.reads.definition(process.definition_id)
-            assert stored is not None
-            plan = build_plan(stored.id, decode_as(stored.content, ProcessDefinition))
-            self._plans[process.definition_id] = plan
+            plan = self._plans[key] = follow(self._build(id) for id in key)
         return plan
+
+    def _build(self, definition_id: int) -> Plan:
+        stored = self.store.reads.definition(definition_id)
+        assert stored is not None
+        return build_plan(stored.id, decode_as(stored.content, ProcessDefinition))
 
     def policy(self, id: int) -> ErrorPolicy | None:
         if id and id not in self._policies:

@@ -12,10 +12,10 @@ and `resultCount`; the rest are read as steps.
 
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.climb import look_ahead, open_child, opening
-from stepwell.engine.control.outcome import count_failed
+from stepwell.engine.control.outcome import count_failed, refuse
 from stepwell.engine.draft import HEAVY, ID_RUN, MAX_TRANSITIONS, Control, Draft
-from stepwell.engine.steps import begin, close, error_output, reopen
-from stepwell.model.codec import CodecError, Json, change, decode, encode, items, members, raw
+from stepwell.engine.steps import begin, close, reopen
+from stepwell.model.codec import EMPTY, CodecError, Json, change, decode, encode, items, members, raw
 from stepwell.model.due import DueKind
 from stepwell.model.process import Block
 from stepwell.model.step import Children, StepContext, StepStatus
@@ -27,26 +27,22 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
     problem, total = _check(step.input)
     if problem:
-        return close(draft, step, StepStatus.FAILED, error_output(problem))
-    base, room = _places(plan, step.children)
-    if total > room:
-        count = _ids(plan, total)
-        base = draft.new_ids(f"foreach:{step.id}:{step.execution}", count)
-        draft.blocks.append(Block(base, count, step.process_id))
-        draft.transitions += HEAVY
-    step = draft.put(change(step, children=Children(total=total, base=base)))
+        return refuse(draft, step, problem)
+    places = step.children or Children()
+    if total > places.room:
+        places = _more_room(draft, plan, step, max(total, 2 * places.room))
+    step = draft.put(change(step, children=change(places, total=total)))
     return _open_more(draft, plan, step)
 
 
-def _places(plan: StepPlan, before: Children | None) -> tuple[int, int]:
-    """Where the iterations of an earlier pass stand, and for how many there is room."""
-    if before is None or not before.base:
-        return 0, 0
-    return before.base, _ids(plan, before.total) // plan.iteration_size
-
-
-def _ids(plan: StepPlan, total: int) -> int:
-    return -(-total * plan.iteration_size // ID_RUN) * ID_RUN
+def _more_room(draft: Draft, plan: StepPlan, step: StepContext, iterations: int) -> Children:
+    """Ids for so many. Iterations of an earlier pass in too small a room stay where they are, as records of that pass;
+    doubling keeps that rare."""
+    count = -(-iterations * plan.iteration_size // ID_RUN) * ID_RUN
+    base = draft.new_ids(f"foreach:{step.id}:{step.execution}", count)
+    draft.blocks.append(Block(base, count, step.process_id))
+    draft.transitions += HEAVY
+    return Children(base=base, room=count // plan.iteration_size)
 
 
 def _check(input: Json) -> tuple[str, int]:
@@ -64,10 +60,11 @@ def _check(input: Json) -> tuple[str, int]:
 
 def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     counters = step.children
-    if counters is None:
-        # Its input was refused before any iteration existed: begin again, the same input.
-        return begin_step(draft, plan, step)
-    return _open_more(draft, plan, reopen(draft, step, Children(total=counters.total, base=counters.base)))
+    if counters is None or not counters.total:
+        # Its input was refused, or it was held: no iteration of this pass exists.
+        return begin_step(draft, plan, change(step, output=EMPTY))
+    fresh = change(counters, next=0, open=0, failed=0)
+    return _open_more(draft, plan, reopen(draft, step, fresh))
 
 
 def child_closed(draft: Draft, plan: StepPlan, step: StepContext, child: StepContext) -> StepContext:

@@ -3,7 +3,8 @@
 from typing import Any
 
 from stepwell.engine.draft import Draft
-from stepwell.engine.steps import close, error_output, explanation, fails_parent
+from stepwell.engine.error_policy import Trouble
+from stepwell.engine.steps import close, error_output, explanation, fails_parent, trouble
 from stepwell.model.codec import change, encode
 from stepwell.model.step import Children, StepContext, StepStatus
 
@@ -28,8 +29,8 @@ def count_failed(draft: Draft, step: StepContext, child: StepContext, counters: 
 
 
 def refuse(draft: Draft, step: StepContext, message: str) -> StepContext:
-    """FAILED at once: its input asks for what cannot be."""
-    return close(draft, step, StepStatus.FAILED, error_output(message))
+    """Its input or its script asks for what cannot be: a failure of its own, so its policy is asked."""
+    return trouble(draft, step, Trouble.FAILURE, error_output(message))
 
 
 def whole(value: Any) -> int | None:

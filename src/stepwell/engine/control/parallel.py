@@ -5,7 +5,7 @@
 A child that fails does not stop its siblings: all run to their end, then the step fails if one failed that is not
 optional. Input: `joinPolicy` ALL (default), ANY or N with `joinCount`: as soon as that many children ended well (an
 optional one always does) the step completes and what is still open is CANCELLED. When so many cannot be had any more,
-the rest run to their end all the same, then the step fails. No output of its own; the children's are read by their refs.
+the rest still run to their end, then the step fails. No output of its own; the children's are read by their refs.
 """
 
 from stepwell.definition.plan import StepPlan

@@ -5,7 +5,7 @@
 
 Input: `processId`; `waitForCompletion` (false): wait until it is not RUNNING, looking every `intervalSeconds` (10).
 Output: `{processId, namespace, name, version, status}` and, once it has ended, its `output`. However it ends, this step
-COMPLETES: it only watches. A process that does not exist fails it.
+COMPLETES: it only watches. A process that does not exist, also not a second later, fails it.
 """
 
 from typing import Any
@@ -20,6 +20,9 @@ from stepwell.model.codec import change, encode, raw
 from stepwell.model.due import DueKind
 from stepwell.model.step import StepContext, StepStatus
 
+GRACE_MS = 1_000
+"""How long a process may take to begin after somebody has told its id."""
+
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
@@ -29,15 +32,29 @@ def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     if given["processId"] == draft.process.id:
         return refuse(draft, step, "a process cannot follow itself")
     problem = not_seconds(given, "intervalSeconds")
-    return refuse(draft, step, problem) if problem else look(draft, plan, step)
-
-
-def look(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
-    draft.transitions += HEAVY
-    given = draft.decoded(step, "input")
-    process = draft.others(ProcessById(given["processId"]))[0]
+    if problem:
+        return refuse(draft, step, problem)
+    process = _process(draft, step)
     if process is None:
-        return refuse(draft, step, f"there is no process {given['processId']}")
+        # A SUB_PROCESS step that does not wait has told its id before the process begins.
+        return set_timer(draft, step, DueKind.WAKE, draft.now + GRACE_MS)
+    return _saw(draft, step, process)
+
+
+def woken(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
+    process = _process(draft, step)
+    if process is None:
+        return refuse(draft, step, f"there is no process {draft.decoded(step, 'input')['processId']}")
+    return _saw(draft, step, process)
+
+
+def _process(draft: Draft, step: StepContext) -> KnownProcess | None:
+    draft.transitions += HEAVY
+    return draft.others(ProcessById(draft.decoded(step, "input")["processId"]))[0]
+
+
+def _saw(draft: Draft, step: StepContext, process: KnownProcess) -> StepContext:
+    given = draft.decoded(step, "input")
     output = encode(_shown(process))
     if not process.status.is_open or given.get("waitForCompletion") is not True:
         return close(draft, step, StepStatus.COMPLETED, output)
@@ -56,4 +73,4 @@ def _shown(process: KnownProcess) -> dict[str, Any]:
     return shown if process.status.is_open else {**shown, "output": raw(process.output)}
 
 
-PROCESS_TRACKER = Control(open=begin_step, resume=run_again, woken=look)
+PROCESS_TRACKER = Control(open=begin_step, resume=run_again, woken=woken)

@@ -5,7 +5,7 @@
 Input: `processName`, `processVersion` (newest), `namespace` (this process's), `waitForCompletion` (true), `requestId`,
 `correlationId`, `input`. Waiting, it ends as the child does; else it completes at once, whatever becomes of the child.
 Output: `subProcessOutput`, `subProcessId`, `subProcessRequestId`, `subProcessCorrelationId`, `error`. Terminating goes
-down, failure comes up, and a resume resumes the same child.
+down, failure comes up, and a resume resumes the same child; a retry of its error policy starts a new one.
 """
 
 from typing import Any
@@ -13,9 +13,10 @@ from typing import Any
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.control.outcome import refuse, shown, whole
 from stepwell.engine.draft import ID_RUN, Control, Draft
+from stepwell.engine.error_policy import Trouble
 from stepwell.engine.hooks import ChildEnded, StartBody
 from stepwell.engine.signals import as_text
-from stepwell.engine.steps import begin, close, reopen, run_again
+from stepwell.engine.steps import begin, close, reopen, run_again, trouble
 from stepwell.model.codec import Json, change, decode_as, encode
 from stepwell.model.definition import ProcessRequest
 from stepwell.model.due import DueKind
@@ -70,7 +71,7 @@ def _problem(draft: Draft, given: dict[str, Any]) -> str:
         return f"namespace must be a text, not {shown(given['namespace'])}"
     if not isinstance(given.get("input") or {}, dict):
         return f"the input of a SUB_PROCESS must be an object, not {shown(given['input'])}"
-    if given.get("waitForCompletion") not in (None, True, False):
+    if not isinstance(given.get("waitForCompletion"), bool | None):
         return f"waitForCompletion must be true or false, not {shown(given['waitForCompletion'])}"
     version = given.get("processVersion")
     if version is not None and (whole(version) or 0) < 1:
@@ -105,7 +106,7 @@ def told(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepCon
     output["error"] = _error(news)
     # Of a child that never began nothing is left to be resumed.
     step = step if news.began else change(step, children=None)
-    return close(draft, step, status, encode(output))
+    return trouble(draft, step, Trouble.FAILURE, encode(output), status)
 
 
 def _error(news: ChildEnded) -> str:

@@ -107,8 +107,10 @@ def _chosen(draft: Draft, plan: StepPlan, step: StepContext) -> str | None:
     draft.want(draft.id_at(path) for path in paths)
     for path in paths:
         child = draft.find(draft.id_at(path))
-        if child is not None and child.parent_execution_id == step.execution and fails_parent(
-            draft.plan_of(child), child
+        if (
+            child is not None
+            and child.parent_execution_id == step.execution
+            and fails_parent(draft.plan_of(child), child)
         ):
             return str(path[0])
     return None

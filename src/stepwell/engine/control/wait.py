@@ -5,8 +5,8 @@
 Input, one of: `script` (returns `{waitUntil: <epoch ms>}`), `durationMs`, `until` (an ISO date and time, with
 `timeZone` when it names none), or `forSignal` (with `correlation`, `timeoutMs`, `onTimeout` FAIL or CONTINUE): outside
 input, such as a person's answer. A moment in the past completes at once. A local time that a clock change skips is
-taken as far behind the change as it was written behind the last minute before it (02:30 becomes 03:30); one that
-comes twice means the first. Output: `{result: {waitUntil}, logs}`, or the signal's payload.
+read with the offset from before the change (02:30 becomes 03:30); one that comes twice means the first. Output:
+`{result: {waitUntil}, logs}`, or the signal's payload.
 """
 
 from datetime import datetime

@@ -84,7 +84,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     if counters is None:
         return begin_step(draft, plan, change(step, output=EMPTY))
     again = reopen(draft, step, counters)
-    if not counters.next or step.phase is Phase.EVALUATING:
+    if not counters.next or step.phase is not Phase.WORK:
         return evaluate(draft, again)
     return _run(draft, plan, again, 0)
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import Permission
 from stepwell.model.codec import Raw, Record, raw
-from stepwell.model.errors import Denied
-from stepwell.server.asks import Ask, answer, caller_of, desk_of, query_of
+from stepwell.server.asks import Ask, answer, desk_of, query_of
 from stepwell.server.declare import declare
 from stepwell.server.query import identifier
 
@@ -43,19 +43,34 @@ class AuditAnswer(Record, frozen=True, kw_only=True, rename="camel"):
 @get(
     "/api/audit",
     opt=declare(
-        Permission.READ,
-        "What was done to a process, newest first; without processId everything, which takes admin.",
+        Permission.ADMIN,
+        "What was done to anything, or to one process, newest first.",
         answer=list[AuditAnswer],
         query={"processId": int, "limit": int, "before": int},
         tag="audit",
     ),
 )
 async def listed(request: Ask) -> Response[bytes]:
+    text = query_of(request).text("processId")
+    return await _lines(request, None if text is None else identifier(text, "process"))
+
+
+@get(
+    "/api/process/{process_id:str}/audit",
+    opt=declare(
+        Permission.READ,
+        "What was done to a process, newest first.",
+        answer=list[AuditAnswer],
+        query={"limit": int, "before": int},
+        tag="audit",
+    ),
+)
+async def of_process(request: Ask, process_id: FromPath[str]) -> Response[bytes]:
+    return await _lines(request, identifier(process_id, "process"))
+
+
+async def _lines(request: Ask, process_id: int | None) -> Response[bytes]:
     query = query_of(request)
-    text = query.text("processId")
-    process_id = None if text is None else identifier(text, "process")
-    if process_id is None and Permission.ADMIN not in caller_of(request).permissions:
-        raise Denied("the audit of everything takes the permission admin; name a processId to see its own")
     asked = query.number("limit", PAGE)
     limit = min(max(PAGE if asked is None else asked, 0), LARGEST_PAGE)
     before = query.number("before", 0) or 0
@@ -76,4 +91,4 @@ def _data(line: Audit) -> AuditData:
     )
 
 
-HANDLERS = (listed,)
+HANDLERS = (listed, of_process)

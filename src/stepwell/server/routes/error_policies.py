@@ -63,10 +63,19 @@ async def listed(request: Ask) -> Response[bytes]:
     opt=declare(Permission.READ, "One error policy.", answer=ErrorPolicy, tag="error policies"),
 )
 async def one(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    policy = await desk_of(request).runtime.read(lambda reads: reads.policy(namespace, name))
-    if policy is None:
-        raise NotFound(f"there is no error policy {name!r} in namespace {namespace!r}")
-    return answer(policy)
+    return answer(await _stored(request, namespace, name))
+
+
+@get(
+    "/api/errorPolicies/{namespace:str}/{name:str}/versions",
+    opt=declare(
+        Permission.READ, "The version numbers of an error policy.", answer=list[int], tag="error policies"
+    ),
+)
+async def versions(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Response[bytes]:
+    policy = await _stored(request, namespace, name)
+    # The store counts them up one by one and drops none.
+    return answer(list(range(1, policy.version + 1)))
 
 
 @delete(
@@ -88,4 +97,11 @@ async def _put(request: Ask) -> Response[bytes]:
     return answer(await desk_of(request).runtime.write(lambda turn, now: put_policy(turn, now, policy, by)))
 
 
-HANDLERS = (create, update, listed, one, remove)
+async def _stored(request: Ask, namespace: str, name: str) -> ErrorPolicy:
+    policy = await desk_of(request).runtime.read(lambda reads: reads.policy(namespace, name))
+    if policy is None:
+        raise NotFound(f"there is no error policy {name!r} in namespace {namespace!r}")
+    return policy
+
+
+HANDLERS = (create, update, listed, one, versions, remove)

@@ -7,13 +7,13 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from stepwell.definition.plan import Plan
+from stepwell.engine.events import ResumeRequested
 from stepwell.model.client import Permission
 from stepwell.model.errors import NotFound
-from stepwell.model.process import ProcessContext
 from stepwell.model.step import StepContext
-from stepwell.runtime.requests import Actor, Operation
+from stepwell.runtime.requests import Operation
 from stepwell.server import wire
-from stepwell.server.asks import Ask, answer, caller_of, desk_of, json_of, query_of
+from stepwell.server.asks import Ask, actor_of, answer, desk_of, json_of, process_of, query_of
 from stepwell.server.declare import declare
 from stepwell.server.hot import Desk
 from stepwell.server.problems import BadRequest
@@ -21,6 +21,7 @@ from stepwell.server.query import identifier
 
 PAGE = 1_000
 """Steps shown in one answer, and finished executions of each."""
+LATEST = "latest"
 
 
 @get(
@@ -41,8 +42,8 @@ PAGE = 1_000
 )
 async def context(request: Ask, process_id: FromPath[str]) -> Response[bytes]:
     desk, query = desk_of(request), query_of(request)
-    process = await _process(desk, identifier(process_id, "process"))
-    plan = await desk.runtime.plan(process.definition_id)
+    process = await process_of(desk, identifier(process_id, "process"))
+    plan = await desk.runtime.plan_of(process)
     after = query.number("stepAfter", 0) or 0
     limit = min(max(query.number("stepLimit", PAGE) or 0, 0), PAGE)
     steps = await desk.runtime.read(lambda reads: reads.steps(process, plan.size, after, limit))
@@ -69,8 +70,8 @@ async def step_context(request: Ask, step_id: FromPath[str]) -> Response[bytes]:
     step = await desk.runtime.read(lambda reads: reads.step(wanted))
     if step is None:
         raise NotFound(f"there is no step {wanted}")
-    process = await _process(desk, step.process_id)
-    plan = await desk.runtime.plan(process.definition_id)
+    process = await process_of(desk, step.process_id)
+    plan = await desk.runtime.plan_of(process)
     hide = query_of(request).flag("hideLargeValues")
     return answer((await _records(desk, [step], plan, True, hide))[0])
 
@@ -107,7 +108,7 @@ async def search(request: Ask) -> Response[bytes]:
     wanted = wire.read_search(query_of(request), desk.runtime.clock.now())
     definition_ids: Sequence[int] | None = None
     if wanted.step_names or wanted.step_refs:
-        definition_ids = await _definitions_with(desk, wanted.step_names, wanted.step_refs)
+        definition_ids = await definitions_with(desk, wanted.step_names, wanted.step_refs)
     found = await desk.runtime.read(lambda reads: reads.find_processes(wanted, definition_ids))
     return answer([wire.process_data(process) for process in found])
 
@@ -125,6 +126,21 @@ async def search(request: Ask) -> Response[bytes]:
 )
 async def bulk_terminate(request: Ask) -> Response[bytes]:
     return await _operate(request, Operation.TERMINATE)
+
+
+@post(
+    "/api/process/bulkCancel",
+    opt=declare(
+        Permission.OPERATE,
+        "End processes CANCELLED; their onCancelProcess runs. Each id is answered; unknown ones with an error.",
+        body=list[int],
+        answer=wire.BulkAnswer,
+        query={"reason": str},
+        tag="processes",
+    ),
+)
+async def bulk_cancel(request: Ask) -> Response[bytes]:
+    return await _operate(request, Operation.CANCEL)
 
 
 @post(
@@ -163,7 +179,7 @@ async def bulk_reviewed(request: Ask) -> Response[bytes]:
         Permission.RUN,
         "Run a process again as a new one, with the same input.",
         answer=wire.ProcessData,
-        query={"processId": int, "version": int, "clientId": str},
+        query={"processId": int, "version": str, "clientId": str, "reason": str},
         tag="processes",
     ),
 )
@@ -172,21 +188,38 @@ async def rerun(request: Ask) -> Response[bytes]:
     text = query.text("processId")
     if text is None:
         raise BadRequest("the parameter processId is missing")
-    version = query.number("version")
-    process = await desk_of(request).runtime.rerun(
-        identifier(text, "process"), version or None, caller_of(request).client_id
-    )
+    version = 0 if query.text("version") == LATEST else query.number("version") or None
+    actor = actor_of(request)
+    process = await desk_of(request).runtime.rerun(identifier(text, "process"), version, actor.who, actor.why)
     return answer(wire.process_data(process))
 
 
+@post(
+    "/api/process/resumeWithVersion",
+    opt=declare(
+        Permission.OPERATE,
+        "Go on with a process that ended without its work done, by another version of its definition.",
+        answer=wire.ProcessData,
+        query={"processId": int, "version": str, "clientId": str, "reason": str},
+        tag="processes",
+    ),
+)
+async def resume_with_version(request: Ask) -> Response[bytes]:
+    query, desk = query_of(request), desk_of(request)
+    text = query.text("processId")
+    if text is None:
+        raise BadRequest("the parameter processId is missing")
+    process_id = identifier(text, "process")
+    version = None if query.text("version") == LATEST else query.number("version")
+    if version is not None and version < 0:
+        raise BadRequest("the parameter version must be a version, or latest")
+    await desk.runtime.tell(process_id, ResumeRequested(follow=version or 0), actor_of(request))
+    return answer(wire.process_data(await process_of(desk, process_id)))
+
+
 async def _operate(request: Ask, operation: Operation) -> Response[bytes]:
-    reason = (query_of(request).text("reason") or "")[:1_000].replace("\0", "")
     ids, misread = _ids(await json_of(request))
-    operated = (
-        await desk_of(request).runtime.operate(operation, ids, Actor(caller_of(request).client_id, reason))
-        if ids
-        else []
-    )
+    operated = await desk_of(request).runtime.operate(operation, ids, actor_of(request)) if ids else []
     return answer(wire.bulk_answer(operated, misread))
 
 
@@ -204,13 +237,6 @@ def _ids(body: Any) -> tuple[list[int], list[str]]:
     return list(dict.fromkeys(ids)), misread
 
 
-async def _process(desk: Desk, process_id: int) -> ProcessContext:
-    process = await desk.runtime.read(lambda reads: reads.process(process_id))
-    if process is None:
-        raise NotFound(f"there is no process {process_id}")
-    return process
-
-
 async def _records(
     desk: Desk, steps: Sequence[StepContext], plan: Plan, snapshots: bool, hide: bool
 ) -> list[wire.StepData]:
@@ -219,7 +245,7 @@ async def _records(
     return [wire.step_data(step, finished.get(step.id, ()), plan, snapshots, hide) for step in steps]
 
 
-async def _definitions_with(desk: Desk, names: Sequence[str], refs: Sequence[str]) -> list[int]:
+async def definitions_with(desk: Desk, names: Sequence[str], refs: Sequence[str]) -> list[int]:
     """Ids of the definitions that hold a step of one of these names, and one of these refs."""
     stored = await desk.runtime.read(lambda reads: reads.all_definitions())
     found = []
@@ -231,4 +257,14 @@ async def _definitions_with(desk: Desk, names: Sequence[str], refs: Sequence[str
     return found
 
 
-HANDLERS = (context, step_context, search, bulk_terminate, bulk_resume, bulk_reviewed, rerun)
+HANDLERS = (
+    context,
+    step_context,
+    search,
+    bulk_terminate,
+    bulk_cancel,
+    bulk_resume,
+    bulk_reviewed,
+    rerun,
+    resume_with_version,
+)

@@ -60,7 +60,7 @@ async def write(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> 
     stored = await desk_of(request).runtime.write(
         lambda turn, now: put_variable(turn, now, namespace, name, value, by, why)
     )
-    return answer(_data(stored))
+    return answer(data_of(stored))
 
 
 @get(
@@ -76,7 +76,7 @@ async def write(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> 
 async def listed(request: Ask) -> Response[bytes]:
     namespace = query_of(request).text("namespace")
     found = await desk_of(request).runtime.read(lambda reads: reads.entries(EntryKind.VARIABLE, namespace))
-    return answer([_data(entry) for entry in found])
+    return answer([data_of(entry) for entry in found])
 
 
 @get(
@@ -89,7 +89,7 @@ async def one(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Re
     )
     if found is None:
         raise NotFound(f"there is no variable {namespace}/{name}")
-    return answer(_data(found))
+    return answer(data_of(found))
 
 
 @delete(
@@ -123,7 +123,7 @@ def why_of(text: object) -> str:
     return str(text or "")[:LONGEST_WHY].replace("\0", "")
 
 
-def _data(entry: Entry) -> VariableData:
+def data_of(entry: Entry) -> VariableData:
     return VariableData(
         namespace=entry.namespace,
         name=entry.name,

@@ -42,6 +42,8 @@ def find_statement(search: ProcessSearch, definition_ids: Sequence[int] | None) 
     where("created >= ?", search.start_ms)
     if search.end_ms:
         where("created <= ?", search.end_ms)
+    if search.before_id:
+        where("id < ?", search.before_id)
     if search.namespace is not None:
         where("namespace = ?", search.namespace)
     one_of("type", texts(search.process_types))

@@ -4,27 +4,27 @@
 insert into process (id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
                      request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
                      deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state,
-                     response, resumed, revision)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     response, resumed, revision, numbering)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_process
-update process set priority = ?, output = ?, state = ?, updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?,
-                   reason = ?, marked = ?, paused = ?, signals = ?, secret_state = ?, response = ?, resumed = ?,
-                   revision = ?, status = ?
+update process set version = ?, definition = ?, numbering = ?, priority = ?, output = ?, state = ?, updated = ?,
+                   ended = ?, tags = ?, step_count = ?, deadline = ?, reason = ?, marked = ?, paused = ?, signals = ?,
+                   secret_state = ?, response = ?, resumed = ?, revision = ?, status = ?
  where id = ?
 
 -- A status that stays leaves its index alone, and most updates are of processes that go on running.
 -- name: update_running_process
-update process set priority = ?, output = ?, state = ?, updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?,
-                   reason = ?, marked = ?, paused = ?, signals = ?, secret_state = ?, response = ?, resumed = ?,
-                   revision = ?
+update process set version = ?, definition = ?, numbering = ?, priority = ?, output = ?, state = ?, updated = ?,
+                   ended = ?, tags = ?, step_count = ?, deadline = ?, reason = ?, marked = ?, paused = ?, signals = ?,
+                   secret_state = ?, response = ?, resumed = ?, revision = ?
  where status = ? and id = ?
 
 -- name: processes
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
        deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
-       resumed, revision
+       resumed, revision, numbering
   from process where id in carray(?) order by id
 
 -- name: revisions
@@ -34,7 +34,7 @@ select id, revision from process where id in carray(?) order by id
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
        deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
-       resumed, revision
+       resumed, revision, numbering
   from process order by id
 
 -- From the newest on; read no further than is needed.
@@ -45,7 +45,7 @@ select id, namespace, created from process where name = ? order by id desc
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
        deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
-       resumed, revision
+       resumed, revision, numbering
   from process where parent_id = ? order by id limit ?
 
 -- name: insert_step
@@ -106,6 +106,11 @@ select id, process, ready, token, claim, deadline, deliveries, runs, polled, sta
 -- Answered by the index alone.
 -- name: ready_ids
 select id from step where queue = ? and ready is not null order by ready, id limit ?
+
+-- Answered by the index alone, as far as it is counted.
+-- name: queue_position
+select count(*) from (
+  select 1 from step where queue = ? and ready is not null and (ready, id) < (?, ?) limit ?)
 
 -- name: take_step
 update step set ready = null, token = ?, claim = ?, deadline = ?, deliveries = ?, runs = ?, polled = ?, start = ?,
@@ -172,6 +177,9 @@ select min(at) from due
 -- name: all_due
 select process, step, kind, at, body from due order by process, step, kind
 
+-- name: due_of_process
+select process, step, kind, at, body from due where process = ? order by step, kind
+
 -- name: insert_set_aside
 insert into set_aside (process, event, error, created) values (?, ?, ?, ?)
 
@@ -197,10 +205,6 @@ select kind, namespace, name, version, body, created, updated, updated_by, expir
 -- name: entries
 select kind, namespace, name, version, body, created, updated, updated_by, expires
   from entry where kind = ? order by namespace, name
-
--- name: entries_of_namespace
-select kind, namespace, name, version, body, created, updated, updated_by, expires
-  from entry where kind = ? and namespace = ? order by name
 
 -- name: entries_with_prefix
 select kind, namespace, name, version, body, created, updated, updated_by, expires

@@ -12,6 +12,7 @@ from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Record, decode_as
 from stepwell.model.definition import StoredDefinition
+from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
@@ -80,14 +81,31 @@ class SqliteReads(Catalog):
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
     ) -> list[StepContext]:
+        return self._steps("step_range", process, size, after, limit)
+
+    def open_steps(
+        self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
+    ) -> list[StepContext]:
+        return self._steps("open_step_range", process, size, after, limit)
+
+    def _steps(
+        self, statement: str, process: ProcessContext, size: int, after: int, limit: int
+    ) -> list[StepContext]:
         runs = [(process.id, size), *((block.first, block.count) for block in self._blocks(process.id))]
         found: list[StepContext] = []
         for first, count in runs:
             last = first + count - 1
             if last > after and len(found) < limit:
-                rows = self._all("step_range", max(first, after + 1), last, limit - len(found))
+                rows = self._all(statement, max(first, after + 1), last, limit - len(found))
                 found += [step_of(row, self._fetch) for row in rows]
         return found
+
+    def due(self, process_id: int) -> list[Due]:
+        return [due_of(row) for row in self._all("due_of_process", process_id)]
+
+    def queue_position(self, queue: int, ready: int, step_id: int, limit: int = 10_000) -> int:
+        count: int = self._all("queue_position", queue, ready, step_id, limit)[0][0]
+        return count
 
     def _blocks(self, process_id: int) -> list[Block]:
         return [Block(*row) for row in self._all("blocks", process_id)]
@@ -131,10 +149,10 @@ class SqliteReads(Catalog):
             for row in self._all("set_aside")
         ]
 
-    def entries(self, kind: EntryKind, namespace: str | None = None) -> list[Entry]:
+    def entries(self, kind: EntryKind, namespace: str | None = None, prefix: str = "") -> list[Entry]:
         if namespace is None:
             return [entry_of(row) for row in self._all("entries", kind)]
-        return [entry_of(row) for row in self._all("entries_of_namespace", kind, namespace)]
+        return [entry_of(row) for row in self._all("entries_with_prefix", kind, namespace, prefix)]
 
     def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
         before = before or _NO_ID

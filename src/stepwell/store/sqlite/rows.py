@@ -96,11 +96,15 @@ def process_row(p: ProcessContext, limit: int, spill: Spill) -> Row:
         _to_column(p.id, p.response, limit, spill) if p.response else None,
         p.resumed,
         p.revision,
+        _numbering_text(p.numbering) if p.numbering else None,
     )
 
 
 def process_update(p: ProcessContext, limit: int, spill: Spill) -> Row:
     return (
+        p.version,
+        p.definition_id,
+        _numbering_text(p.numbering) if p.numbering else None,
         p.priority,
         p.output if len(p.output) <= limit else spill(p.id, p.output),
         p.state if len(p.state) <= limit else spill(p.id, p.state),
@@ -159,6 +163,7 @@ def process_of(row: Row, fetch: Fetch) -> ProcessContext:
         response=b"" if response is None else _from_column(row[0], response, fetch),
         resumed=row[31],
         revision=row[32],
+        numbering=() if row[33] is None else decode_as(row[33], tuple[int, ...]),
     )
 
 
@@ -169,6 +174,10 @@ def _to_column(process_id: int, payload: Json, limit: int, spill: Spill) -> Json
 
 def _from_column(process_id: int, column: Json | str, fetch: Fetch) -> Json:
     return fetch(process_id, column) if isinstance(column, str) else column
+
+
+def _numbering_text(numbering: tuple[int, ...]) -> str:
+    return encode(numbering).decode()
 
 
 def _tags_text(tags: tuple[TagValue, ...]) -> str:

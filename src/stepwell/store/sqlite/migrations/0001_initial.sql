@@ -37,7 +37,8 @@ create table process (
   secret_state     any,
   response         any,
   resumed          integer not null,
-  revision         integer not null
+  revision         integer not null,
+  numbering        text
 ) strict;
 
 create index process_name on process (name, id);
@@ -240,7 +241,7 @@ select p.id, p.namespace, p.name, p.version, p.definition as historyId, p.type, 
        p.status, p.priority, p.request_id as requestId, p.correlation_id as correlationId,
        p.created, p.updated, p.ended, p.created_by as createdBy, p.tags, p.rerun_of as rerunOf,
        p.step_count as stepIdCount, p.deadline, p.reason, p.marked, p.parent_id as parentId,
-       p.parent_step_id as parentStepId, p.depth, p.paused, p.resumed, p.revision,
+       p.parent_step_id as parentStepId, p.depth, p.paused, p.resumed, p.revision, p.numbering,
        cast(case typeof(p.input) when 'text' then (select body from blob where process = p.id and hash = p.input)
             else p.input end as text) as input,
        cast(case typeof(p.output) when 'text' then (select body from blob where process = p.id and hash = p.output)
