@@ -38,6 +38,10 @@ class Settings(Record, frozen=True, kw_only=True):
     sync_wait_ms: int = 8_000
     sync_wait_max_ms: int = 300_000
     poll_hold_ms: int = 1_000
+    http_allow: tuple[str, ...] = ()
+    http_ports: tuple[int, ...] = ()
+    """Empty = any."""
+    http_response_limit: int = 2 * _MIB
 
     @property
     def database_path(self) -> str | None:
@@ -97,6 +101,19 @@ def _host(text: str) -> str:
     return text.strip()
 
 
+def _target(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_.*:/\[\]-]{1,255}", text):
+        raise ValueError(f"{text[:64]!r} is no host, host:port, *.suffix, address or CIDR")
+    return text
+
+
+def _list_of(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    def read_all(text: str) -> tuple[Any, ...]:
+        return tuple(read(part.strip()) for part in text.split(",") if part.strip())
+
+    return read_all
+
+
 def _bootstrap(text: str) -> BootstrapClient | None:
     client_id, _, token = text.partition(":")
     if not text:
@@ -146,6 +163,24 @@ SETTINGS: tuple[Setting, ...] = (
         "STEPWELL_POLL_HOLD_MS",
         _between(0, 2_000),
         "How long an empty poll of a published client is held.",
+    ),
+    Setting(
+        "http_allow",
+        "STEPWELL_HTTP_ALLOW",
+        _list_of(_target),
+        "Internal targets that HTTP steps may call, separated by commas: host, host:port, *.suffix, address or CIDR.",
+    ),
+    Setting(
+        "http_ports",
+        "STEPWELL_HTTP_PORTS",
+        _list_of(_between(1, 65_535)),
+        "The ports that HTTP steps may call on all other hosts, separated by commas; none given: any.",
+    ),
+    Setting(
+        "http_response_limit",
+        "STEPWELL_HTTP_RESPONSE_LIMIT",
+        _size,
+        "Bytes of the answer to an HTTP step at most.",
     ),
 )
 

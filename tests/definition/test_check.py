@@ -172,9 +172,9 @@ NOT_GOOD = [
     ],
     (process(step("a", "NOOP", step("b"))), "steps[0].children", "CHILDREN"),
     (
-        process(step("a", "PARALLEL", input={"joinPolicy": "ANY"})),
+        process(step("a", "PARALLEL", input={"joinPolicy": "SOME"})),
         "steps[0].input.joinPolicy",
-        "LATER_VERSION",
+        "UNKNOWN_VALUE",
     ),
     (process(step("a", "PARALLEL", input={"joinPolicy": 1})), "steps[0].input.joinPolicy", "UNKNOWN_VALUE"),
     (process(step("a", "EXIT", input={"status": "RUNNING"})), "steps[0].input.status", "UNKNOWN_VALUE"),
@@ -205,7 +205,7 @@ NOT_GOOD = [
     (
         process(step("a", "LIST", step("b"), configuration={"concurrencyLimit": 1})),
         "steps[0].configuration.concurrencyLimit",
-        "CONTAINER",
+        "INVALID",
     ),
     (
         process(

@@ -11,7 +11,7 @@ Step = dict[str, Any]
 
 DEEPEST = 5
 MOST_STEPS = 40
-SIZES = (2, 4, 6, 8, 8, 12, 12, 16, 24, MOST_STEPS)
+SIZES = (2, 4, 8, 12, 16, 20, 24, 28, 32, MOST_STEPS)
 QUEUES = ("alpha", "beta")
 BUILT_IN = ("HTTP", "JAVASCRIPT", "PYTHON", "JQ", "BUILTIN")
 KEYS = ("a", "b", "c")
@@ -33,7 +33,7 @@ POLICIES: dict[str, Step] = {
     "leave": {"failure": {"action": "NONE"}},
 }
 WEIGHTS = {
-    "WORKER": 9, "NOOP": 4, "FAIL": 0.8, "EXIT": 0.4, "BUILT_IN": 1.5, "WAIT": 2,
+    "WORKER": 9, "NOOP": 4, "FAIL": 0.7, "EXIT": 0.25, "BUILT_IN": 1.5, "WAIT": 2,
     "LIST": 3, "PARALLEL": 3.5, "FOREACH": 3, "SWITCH": 2.5, "WHILE": 2, "SUB_PROCESS": 1.5,
 }  # fmt: skip
 CONTAINERS = ("LIST", "PARALLEL", "FOREACH", "SWITCH", "WHILE")
@@ -220,7 +220,7 @@ class _Drawing:
             (
                 {"__statePut": {random.choice(KEYS): self._count}},
                 {"__stateRemove": [random.choice(KEYS)]},
-                {"__statePut": {key: self._count for key in KEYS}, "__stateRemove": [random.choice(KEYS)]},
+                {"__statePut": dict.fromkeys(KEYS, self._count), "__stateRemove": [random.choice(KEYS)]},
             )
         )
 
@@ -261,7 +261,10 @@ class _Drawing:
         random = self._random
         if random.random() < 0.25:
             return random.choice(("{{ input.items }}", self._value(loops, seen)))
-        return [random.choice((n, {"n": n})) for n in range(random.choice((0, 1, 2, 2, 3, 3, 4, 5)))]
+        return [
+            random.choice((n, {"n": n}))
+            for n in range(random.choice((0, 1, 2, 2, 3, 3, 5) if not loops else (0, 1, 2, 2, 3)))
+        ]
 
     def _value(self, loops: tuple[str, ...], seen: Known) -> Any:
         """Any JSON, mostly one template."""

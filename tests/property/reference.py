@@ -323,14 +323,8 @@ class Run:
         return "COMPLETED", self.put_state(record.input)
 
     def fail(self, record: Record) -> Said:
-        message = record.input.get("message")
-        said = (
-            "failed on purpose"
-            if message is None
-            else message
-            if isinstance(message, str)
-            else _json(message)
-        )
+        said = record.input.get("message")
+        said = "failed on purpose" if said is None else said if isinstance(said, str | Some) else _json(said)
         extra = record.input.get("output")
         return "FAILED", {**(extra if isinstance(extra, dict) else {}), "error": said}
 
@@ -577,7 +571,10 @@ class Run:
         if alone := TEMPLATE.fullmatch(value):
             found = self.look_up(alone[1], path)
             return None if found is MISSING else found
-        return TEMPLATE.sub(lambda hole: embedded(self.look_up(hole[1], path)), value)
+        try:
+            return TEMPLATE.sub(lambda hole: embedded(self.look_up(hole[1], path)), value)
+        except TypeError:
+            return TEXT
 
     def look_up(self, text: str, path: Path) -> Any:
         root, *names = [int(number) if number else name for name, number in PART.findall(text)]

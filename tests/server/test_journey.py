@@ -203,4 +203,5 @@ async def test_error_policies_and_namespaces(site: Site) -> None:
     assert (await site.call("POST", path, policy))["version"] == 3
     assert await site.call("GET", f"{path}/default/p/versions") == [1, 2, 3]
     assert (await site.call("POST", "/api/namespaces", {"name": "shop"}))["name"] == "shop"
+    assert (await site.raw("POST", "/api/namespaces", {"name": "stepwell"})).status_code == 422
     assert "shop" in [n["name"] for n in await site.call("GET", "/api/namespaces")]

@@ -37,7 +37,7 @@ WITH_BODY = [
     ("POST", "/api/process/{process_id}/signal/{name}"),
     ("POST", "/api/process/{process_id}/steps/{ref}/complete"),
     ("POST", "/api/process/{process_id}/steps/{ref}/fail"),
-    ("PUT", "/api/holds/{namespace}/{process}/{ref:path}"),
+    ("PUT", "/api/holds/{namespace}/{process}/{ref}"),
     ("POST", "/api/jobs"),
     ("POST", "/api/processDefinitions"),
     ("PUT", "/api/processDefinitions"),

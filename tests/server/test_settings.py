@@ -53,6 +53,10 @@ def test_databases(url: str, path: str | None) -> None:
         ("STEPWELL_BOOTSTRAP_CLIENT", ":token"),
         ("STEPWELL_BOOTSTRAP_CLIENT", "id:"),
         ("STEPWELL_LEASE_MS", "0"),
+        ("STEPWELL_HTTP_ALLOW", "a b"),
+        ("STEPWELL_HTTP_PORTS", "80,x"),
+        ("STEPWELL_HTTP_PORTS", "0"),
+        ("STEPWELL_HTTP_RESPONSE_LIMIT", "1"),
     ],
 )
 def test_a_bad_value_is_told_under_its_name(variable: str, value: str) -> None:
@@ -65,6 +69,13 @@ def test_all_bad_values_are_told_at_once() -> None:
     with pytest.raises(Invalid) as refusal:
         from_environment({"STEPWELL_PORT": "x", "STEPWELL_LEASE_MS": "y"})
     assert len(refusal.value.problems) == 2
+
+
+def test_lists_are_separated_by_commas() -> None:
+    settings = from_environment(
+        {"STEPWELL_HTTP_ALLOW": "127.0.0.1:9, *.corp ,10.0.0.0/8,", "STEPWELL_HTTP_PORTS": "80, 443"}
+    )
+    assert (settings.http_allow, settings.http_ports) == (("127.0.0.1:9", "*.corp", "10.0.0.0/8"), (80, 443))
 
 
 def test_a_token_may_hold_colons_and_is_not_printed() -> None:

@@ -51,6 +51,8 @@ def shown(value: Any) -> Any:
         ),
         (b'[{"stepQueueNameData":{"name":"a"},"size":0},{"stepQueueNameData":{"name":""},"size":2}]', ()),
         (b'[{"stepQueueNameData":{"name":"a"},"size":-5}]', ()),
+        # What the server runs itself is nobody else's: scripts and calls may hold secrets.
+        (b'[{"stepQueueNameData":{"namespace":"stepwell","stepType":"BUILTIN","name":"a"},"size":5}]', ()),
         (b"[]", ()),
     ],
 )

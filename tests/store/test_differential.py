@@ -219,6 +219,7 @@ class Requests:
             signals=self.payload(),
             secret_state=self.random.choice([b"", b"\xff" * 9, b"\xfe" * 60]),
             response=self.payload(),
+            compensating=self.random.choice([b"", b'{"a":1}', b'"' + b"c" * 60 + b'"']),
             numbering=self.random.choice([(), (), (3,), (1, 2)]),
             **{name: self.number() for name in NUMBERS_OF_PROCESSES},
         )

@@ -15,10 +15,13 @@ from stepwell.cli.connection import told
 from stepwell.cli.definitions import definition
 from stepwell.cli.demo import demo
 from stepwell.cli.doctor import doctor
+from stepwell.cli.policies import policy
 from stepwell.cli.processes import process
 from stepwell.cli.run import run
 from stepwell.cli.secrets import secret
 from stepwell.cli.server import server
+from stepwell.cli.states import state
+from stepwell.cli.tables import table
 from stepwell.cli.variables import variable
 from stepwell.cli.worker import worker
 from stepwell.model.errors import Invalid, StepwellError
@@ -66,6 +69,9 @@ for command in (
     run,
     process,
     worker,
+    policy,
+    table,
+    state,
     variable,
     secret,
     audit,

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from stepwell.cli.applying import apply_files, attempt, if_there, store_version
 from stepwell.cli.connection import Server, connection_options
 from stepwell.cli.console import emit, output_option, print_table, say, when
 from stepwell.cli.files import documents
@@ -27,16 +28,7 @@ def apply(server: Server, files: tuple[str, ...], form: str) -> None:
     Without a version, a definition becomes a new one only if it differs from the newest. Exit code 1 if
     one was refused.
     """
-    outcomes = [
-        outcome for file in files for outcome in (apply_one(server, file, d) for d in documents(file))
-    ]
-    if form == "json":
-        emit(outcomes)
-    else:
-        for outcome in outcomes:
-            _tell(outcome)
-    if any(outcome["outcome"] == "refused" for outcome in outcomes):
-        raise SystemExit(1)
+    apply_files(files, form, lambda file, wanted: apply_one(server, file, wanted))
 
 
 @definition.command()
@@ -105,49 +97,13 @@ def diff(server: Server, file: str, form: str) -> None:
 
 def apply_one(server: Server, file: str, wanted: dict[str, Any]) -> dict[str, Any]:
     """`{file, namespace, name, version, outcome, problems}`: created, updated, unchanged or refused."""
-    namespace, name = str(wanted.get("namespace") or "default"), str(wanted.get("name") or "")
-    from stepwell.client import ApiError
-
-    told: dict[str, Any] = {
-        "file": file,
-        "namespace": namespace,
-        "name": name,
-        "version": None,
-        "problems": [],
-    }
-    try:
-        before = _newest(server, namespace, name)
-        if before is None:
-            stored, outcome = server.client.put_definition(wanted), "created"
-        elif wanted.get("version") is None and _is_same(server, wanted, before["version"]):
-            stored, outcome = before, "unchanged"
-        else:
-            stored = server.client.put_definition(wanted)
-            outcome = "unchanged" if stored["version"] == before["version"] else "updated"
-    except ApiError as error:
-        if error.status not in REFUSALS:
-            raise
-        problems = [{"path": p.path, "message": p.message, "code": p.code} for p in error.problems]
-        problems = problems or [{"path": "", "message": error.message, "code": error.code}]
-        return {**told, "outcome": "refused", "problems": problems}
-    return {**told, "version": stored["version"], "outcome": outcome}
-
-
-REFUSALS = (400, 409, 413, 422)
-"""What speaks about this one definition, not about the server or the caller."""
-
-
-def _is_same(server: Server, wanted: dict[str, Any], version: int) -> bool:
-    """Asked for again under the number of the newest, the server itself says whether it is the same."""
-    from stepwell.client import ApiError
-
-    try:
-        server.client.put_definition({**wanted, "version": version})
-    except ApiError as error:
-        if error.status == 409:
-            return False
-        raise
-    return True
+    return attempt(
+        file,
+        wanted,
+        lambda namespace, name: store_version(
+            wanted, _newest(server, namespace, name), server.client.put_definition
+        ),
+    )
 
 
 def written(definition: dict[str, Any]) -> dict[str, Any]:
@@ -181,16 +137,7 @@ def as_yaml(value: Any) -> str:
 
 
 def _newest(server: Server, namespace: str, name: str) -> dict[str, Any] | None:
-    from stepwell.client import ApiError
-
-    if not name:
-        return None
-    try:
-        return server.client.definition(name, namespace=namespace)
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
+    return if_there(lambda: server.client.definition(name, namespace=namespace)) if name else None
 
 
 def _difference(server: Server, file: str, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -234,24 +181,6 @@ def _place(key: str) -> tuple[int, str]:
     if key in _FIRST:
         return _FIRST.index(key), key
     return len(_FIRST) + (key in _LAST), key
-
-
-def _tell(outcome: dict[str, Any]) -> None:
-    from rich.text import Text
-
-    from stepwell.cli.console import console
-
-    styles = {"created": "green", "updated": "cyan", "unchanged": "dim", "refused": "bold red"}
-    version = f" v{outcome['version']}" if outcome["version"] is not None else ""
-    console().print(
-        Text.assemble(
-            (f"{outcome['outcome']:<9}", styles[outcome["outcome"]]),
-            f" {outcome['namespace']}/{outcome['name'] or '?'}{version}",
-        )
-    )
-    for problem in outcome["problems"]:
-        place = f"{problem['path']}: " if problem.get("path") else ""
-        say(f"  {outcome['file']}: {place}{problem['message']}")
 
 
 def _print_diff(text: str) -> None:

@@ -64,6 +64,17 @@ def json_input(given: str | None) -> dict[str, Any]:
     return value
 
 
+def given_value(given: str | None, as_text: bool) -> Any:
+    """A value from the command line: JSON, else text. None and `-` are standard input."""
+    text = sys.stdin.read() if given in (None, "-") else str(given)
+    if as_text:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def _text(path: str) -> str:
     try:
         return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")

@@ -88,6 +88,7 @@ def _vault(store: "Store", settings: Settings) -> "Vault":
 
 async def _serve(store: "Store", settings: Settings) -> None:
     from stepwell.cli.steps import Steps
+    from stepwell.runtime.installation import installation_id
     from stepwell.runtime.runner import LocalRunner
     from stepwell.runtime.runtime import Runtime
     from stepwell.runtime.turn import RuntimeSettings
@@ -102,11 +103,17 @@ async def _serve(store: "Store", settings: Settings) -> None:
             max_deliveries=settings.max_deliveries,
         ),
     )
-    steps = Steps()
+    steps = Steps(settings, installation_id(store, runtime.clock.now()))
     await steps.start()
     try:
         runner = LocalRunner(runtime, steps.table)
-        await serve(runtime, settings, runner=runner, say=lambda line: print(line, flush=True))
+        await serve(
+            runtime,
+            settings,
+            runner=runner,
+            work=steps.checks,
+            say=lambda line: print(line, flush=True),
+        )
     finally:
         await steps.stop()
 

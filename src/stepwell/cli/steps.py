@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stepwell.definition.step_inputs import Check
 from stepwell.model.codec import decode
+from stepwell.model.definition import StepType
+from stepwell.model.errors import Invalid, Problem
 from stepwell.model.work import QueueName
+from stepwell.settings import Settings
 from stepwell.steps.control_script import ControlScript
 from stepwell.steps.http import Http
 from stepwell.steps.http_.options import HttpOptions
@@ -21,9 +25,20 @@ from stepwell.steps.step import BuiltIn, ProcessView, StepCall
 class Steps:
     """What runs them, made once and closed at the end."""
 
-    def __init__(self, allow: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: Settings, installation: str) -> None:
+        """Raises Invalid when a setting cannot be read."""
         self.sandbox = Sandbox()
-        self._http = Http(HttpOptions(allow=allow), self._holds)
+        options = HttpOptions(
+            allow=settings.http_allow,
+            ports=settings.http_ports,
+            response_limit=settings.http_response_limit,
+            installation=installation,
+        )
+        try:
+            self._http = Http(options, self._holds)
+        except ValueError as error:
+            problem = Problem("STEPWELL_HTTP_ALLOW", str(error), "BAD_SETTING")
+            raise Invalid(problems=(problem,), code="BAD_SETTING") from error
         scripts = ControlScript(self.sandbox)
         ours = registry(
             (javascript(self.sandbox), python(self.sandbox), jq(self.sandbox), self._http.built_in())
@@ -32,6 +47,10 @@ class Steps:
             **ours,
             QueueName(SERVER, "SCRIPT", ""): scripts.built_in(),
         }
+        self.checks: Mapping[tuple[StepType, str], Check] = {
+            (step.type, step.name): step.check for step in ours.values()
+        }
+        """What checks their inputs when a definition is stored, by type and name."""
 
     async def start(self) -> None:
         await self.sandbox.start()

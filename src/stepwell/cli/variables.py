@@ -1,13 +1,12 @@
 """`stepwell variable`: values that the processes of a namespace share, in clear."""
 
 import json
-import sys
-from typing import Any
 
 import click
 
 from stepwell.cli.connection import Server, connection_options
 from stepwell.cli.console import emit, output_option, print_table, say, when
+from stepwell.cli.files import given_value
 
 
 @click.group()
@@ -30,8 +29,7 @@ def set_(
 
     VALUE is JSON; what is no JSON is text. Without VALUE, or with -, it is read from standard input.
     """
-    text = sys.stdin.read() if value in (None, "-") else str(value)
-    stored = server.client.put_variable(name, text if as_text else _value(text), namespace=namespace, why=why)
+    stored = server.client.put_variable(name, given_value(value, as_text), namespace=namespace, why=why)
     if form == "json":
         emit(stored)
     else:
@@ -77,10 +75,3 @@ def delete(server: Server, name: str, namespace: str, why: str, form: str) -> No
         emit(told)
     else:
         say(f"deleted {namespace}/{name}")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

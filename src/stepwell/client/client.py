@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from stepwell.client import calls, table_calls
+from stepwell.client import calls, operation_calls, table_calls
 from stepwell.client.asking import Call, Plan
 from stepwell.client.shapes import ApiError, read_error
 from stepwell.model.client import bearer
@@ -82,6 +82,23 @@ class Client:
     resume_with_version = _sent(calls.resume_with_version)
     review = _sent(calls.review)
     rerun = _sent(calls.rerun)
+    cancel = _sent(operation_calls.cancel)
+    pause = _sent(operation_calls.pause)
+    go_on = _sent(operation_calls.go_on)
+    rerun_from = _sent(operation_calls.rerun_from)
+    edit_state = _sent(operation_calls.edit_state)
+    signal = _sent(operation_calls.signal)
+    waiting = _sent(operation_calls.waiting)
+    complete_step = _sent(operation_calls.complete_step)
+    fail_step = _sent(operation_calls.fail_step)
+    retry_step_now = _sent(operation_calls.retry_step_now)
+    remove_step = _sent(operation_calls.remove_step)
+    hold = _sent(operation_calls.hold)
+    clear_hold = _sent(operation_calls.clear_hold)
+    holds = _sent(operation_calls.holds)
+    start_job = _sent(operation_calls.start_job)
+    job = _sent(operation_calls.job)
+    jobs = _sent(operation_calls.jobs)
     put_definition = _sent(calls.put_definition)
     definition = _sent(calls.definition)
     definitions = _sent(calls.definitions)
@@ -170,6 +187,23 @@ class AsyncClient:
     resume_with_version = _async_sent(calls.resume_with_version)
     review = _async_sent(calls.review)
     rerun = _async_sent(calls.rerun)
+    cancel = _async_sent(operation_calls.cancel)
+    pause = _async_sent(operation_calls.pause)
+    go_on = _async_sent(operation_calls.go_on)
+    rerun_from = _async_sent(operation_calls.rerun_from)
+    edit_state = _async_sent(operation_calls.edit_state)
+    signal = _async_sent(operation_calls.signal)
+    waiting = _async_sent(operation_calls.waiting)
+    complete_step = _async_sent(operation_calls.complete_step)
+    fail_step = _async_sent(operation_calls.fail_step)
+    retry_step_now = _async_sent(operation_calls.retry_step_now)
+    remove_step = _async_sent(operation_calls.remove_step)
+    hold = _async_sent(operation_calls.hold)
+    clear_hold = _async_sent(operation_calls.clear_hold)
+    holds = _async_sent(operation_calls.holds)
+    start_job = _async_sent(operation_calls.start_job)
+    job = _async_sent(operation_calls.job)
+    jobs = _async_sent(operation_calls.jobs)
     put_definition = _async_sent(calls.put_definition)
     definition = _async_sent(calls.definition)
     definitions = _async_sent(calls.definitions)

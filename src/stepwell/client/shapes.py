@@ -98,6 +98,72 @@ class OperationAnswer(TypedDict):
     details: list[OperationDetail]
 
 
+class Wait(TypedDict, total=False):
+    """Why one step is open: `reason` for programs, `sentence` for people; what says nothing is absent."""
+
+    stepId: int
+    ref: str
+    name: str
+    type: str
+    status: StepStatusName
+    reason: str
+    sentence: str
+    since: int
+    until: int
+    worker: str
+    host: str
+    runs: int
+    retry: int
+    queue: str
+    position: int
+    lastPoll: int
+    pollers: int
+    key: str
+    signal: str
+    correlation: str
+    childProcessId: int
+    childStatus: str
+    openChildren: int
+    totalChildren: int
+    heldBy: str
+    by: str
+    why: str
+
+
+class Waiting(TypedDict):
+    processId: int
+    status: ProcessStatusName
+    paused: bool
+    now: int
+    steps: list[Wait]
+    more: bool
+
+
+class JobItem(TypedDict):
+    processId: int
+    error: str | None
+    code: str | None
+    startedProcessId: int | None
+
+
+class Job(TypedDict, total=False):
+    """One operation on many processes; `status` is RUNNING or DONE."""
+
+    id: int
+    operation: str
+    status: str
+    reason: str
+    version: int | None
+    total: int | None
+    done: int
+    failed: int
+    created: int
+    createdBy: str
+    updated: int
+    ended: int
+    items: list[JobItem] | None
+
+
 class ApiError(Exception):
     """The server refused, or could not be reached.
 

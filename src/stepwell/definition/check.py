@@ -3,20 +3,24 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from stepwell.definition.compensation_check import (
+    AfterwardsReferences,
+    compensation_place,
+    compensation_problems,
+)
 from stepwell.definition.configuration import configuration_problems, makes_input
+from stepwell.definition.container_inputs import children_problems
 from stepwell.definition.dependencies import Graph, dependency_problems, edges_of, has_edges
-from stepwell.definition.names import name_problems, ref_problems
+from stepwell.definition.names import name_problems, namespace_problems, ref_problems
 from stepwell.definition.places import CONTAINERS, Place, walk
 from stepwell.definition.read import read_leniently
 from stepwell.definition.references import References
-from stepwell.definition.step_inputs import input_problems
-from stepwell.definition.template import Reference, compile_template
+from stepwell.definition.step_inputs import Check, input_problems
 from stepwell.model.definition import (
     ProcessConfiguration,
     ProcessDefinition,
     ProcessRequest,
     ProcessType,
-    StepDefinition,
     StepType,
 )
 from stepwell.model.errors import Problem
@@ -26,8 +30,6 @@ MAX_CONTAINERS = 20
 MAX_STEPS = 10_000
 
 _LATER = "comes with a later version of this server"
-_EXIT_STATUSES = ("COMPLETED", "FAILED", "TERMINATED")
-_JOIN_POLICIES = ("ANY", "N")
 
 
 def check(
@@ -35,11 +37,13 @@ def check(
     *,
     known: Collection[StepType],
     policies: Callable[[str], bool],
+    work: Mapping[tuple[StepType, str], Check] | None = None,
     at: str = "",
 ) -> list[Problem]:
     """Everything that is wrong, warnings included; without an error among them the definition may be stored.
 
-    `known`: the step types that this server runs. `policies`: is there an error policy of that name?
+    `known`: the step types that this server runs. `policies`: is there an error policy of that name? `work`: what
+    checks the inputs of steps that the server runs itself, by type and (of BUILTIN) name; None: nothing does.
     """
     places = list(walk(definition, at))
     by_ref: dict[str, Place] = {}
@@ -59,9 +63,19 @@ def check(
     references = References(by_ref, order_is_certain=certain, graph=Graph(edges) if edges else None)
     for place in places:
         problems += _step_problems(place, known, policies, references)
-        if not makes_input(place.step):
-            problems += input_problems(place, () if edges else top)
+        if place.step.type in known and not makes_input(place.step):
+            problems += input_problems(place, () if edges else top, work)
         problems += references.problems(place.step.input, f"{place.at}.input", place)
+    jumps = any(place.step.type is StepType.FLOW_GATEWAY for place in places)
+    afterwards = AfterwardsReferences(by_ref, order_is_certain=False)
+    for place in places:
+        undo = compensation_place(place)
+        if undo is not None:
+            problems += compensation_problems(place, by_ref, jumps)
+            problems += _step_problems(undo, known, policies, afterwards)
+            if undo.step.type in known and not makes_input(undo.step):
+                problems += input_problems(undo, (), work)
+            problems += afterwards.problems(undo.step.input, f"{undo.at}.input", undo)
     problems += references.problems(definition.output_mapping, _join(at, "outputMapping"), None)
     problems += dependency_problems(definition.metadata, by_ref, top, _join(at, "metadata"))
     return problems
@@ -72,6 +86,7 @@ def read_and_check(
     *,
     known: Collection[StepType],
     policies: Callable[[str], bool],
+    work: Mapping[tuple[StepType, str], Check] | None = None,
     aliases: Mapping[str, str] | None = None,
     at: str = "",
 ) -> tuple[ProcessDefinition | None, list[Problem]]:
@@ -83,7 +98,7 @@ def read_and_check(
     if definition is None:
         return None, problems
     unreadable = {problem.path for problem in problems}
-    for problem in check(definition, known=known, policies=policies, at=at):
+    for problem in check(definition, known=known, policies=policies, work=work, at=at):
         # What could not be read became its default: what the default leads to is no news.
         owner, _, field = problem.path.rpartition(".")
         if problem.path in unreadable or (field == "children" and f"{owner}.type" in unreadable):
@@ -93,7 +108,7 @@ def read_and_check(
 
 
 def _process_problems(definition: ProcessDefinition, at: str) -> Iterator[Problem]:
-    yield from name_problems(definition.namespace, _join(at, "namespace"))
+    yield from namespace_problems(definition.namespace, _join(at, "namespace"))
     yield from name_problems(definition.name, _join(at, "name"))
     if definition.type is ProcessType.DYNAMIC:
         yield Problem(
@@ -134,70 +149,16 @@ def _step_problems(
     step, at = place.step, place.at
     if step.name or step.type is StepType.WORKER:
         yield from name_problems(step.name, f"{at}.name", slash=True)
-    yield from name_problems(step.namespace, f"{at}.namespace")
+    yield from namespace_problems(step.namespace, f"{at}.namespace")
     yield from configuration_problems(place, policies, references)
     if step.type in CONTAINERS and len(place.around) == MAX_CONTAINERS:
         yield Problem(at, f"more than {MAX_CONTAINERS} containers stand inside each other", "LIMIT")
     if step.children and step.type not in CONTAINERS:
         yield Problem(f"{at}.children", f"a step of type {step.type} has no children", "CHILDREN")
-    if step.type not in known:
+    if step.type in known:
+        yield from children_problems(step, at)
+    else:
         yield Problem(f"{at}.type", f"the step type {step.type} {_LATER}", "LATER_VERSION")
-    elif step.type is StepType.FOREACH:
-        yield from _foreach_problems(step, at)
-    elif makes_input(step):
-        return
-    elif step.type is StepType.PARALLEL:
-        yield from _parallel_problems(step, at)
-    elif step.type is StepType.EXIT:
-        yield from _exit_problems(step, at)
-
-
-def _foreach_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
-    if len(step.children) != 1:
-        yield Problem(
-            f"{at}.children",
-            f"a FOREACH has exactly one child, not {len(step.children)}; put several steps into a LIST",
-            "CHILDREN",
-        )
-    if makes_input(step):
-        return
-    array = step.input.get("inputArray")
-    if array is None:
-        yield Problem(f"{at}.input.inputArray", "is missing: the list to go through", "MISSING")
-    elif not isinstance(array, list | tuple) and not _is_one_template(array):
-        yield Problem(f"{at}.input.inputArray", "must be a list or one template", "WRONG_KIND")
-    concurrency = step.input.get("concurrency")
-    if concurrency is None or _is_one_template(concurrency):
-        return
-    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
-        yield Problem(
-            f"{at}.input.concurrency", "must be a whole number of 1 or more, or one template", "WRONG_KIND"
-        )
-
-
-def _parallel_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
-    policy = step.input.get("joinPolicy")
-    if policy in _JOIN_POLICIES:
-        yield Problem(f"{at}.input.joinPolicy", f"the join policy {policy} {_LATER}", "LATER_VERSION")
-    elif policy not in (None, "ALL"):
-        yield Problem(f"{at}.input.joinPolicy", "must be ALL", "UNKNOWN_VALUE")
-
-
-def _exit_problems(step: StepDefinition, at: str) -> Iterator[Problem]:
-    status = step.input.get("status")
-    if status is not None and status not in _EXIT_STATUSES and not _is_one_template(status):
-        yield Problem(
-            f"{at}.input.status",
-            f"must be one of {', '.join(_EXIT_STATUSES)}, or one template",
-            "UNKNOWN_VALUE",
-        )
-
-
-def _is_one_template(value: Any) -> bool:
-    """Exactly one template, so that it keeps the kind of what it names."""
-    if not isinstance(value, str):
-        return False
-    return any(isinstance(part, Reference) for part in compile_template({"value": value}).parts)
 
 
 def _join(at: str, key: str) -> str:

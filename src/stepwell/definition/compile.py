@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import count
 
+from stepwell.definition.compensations import compensation_of
 from stepwell.definition.dependencies import dependents_of, edges_of
 from stepwell.definition.plan import SCRIPTS, SERVER, Plan, Preparation, StepPlan
 from stepwell.definition.template import Template, compile_template
@@ -29,6 +30,7 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
     jumps = any(step.type is StepType.FLOW_GATEWAY for step in _walk(definition.steps))
     for position, step in enumerate(definition.steps):
         _place(step, position, None, (), numbers, steps, jumps)
+    undo = _place_compensations(numbers, steps)
     output = compile_template(definition.output_mapping) if definition.output_mapping else None
     keys = [key for plan in steps.values() if plan.preparation for key in plan.preparation.keys]
     top = tuple(step.ref for step in definition.steps)
@@ -45,6 +47,7 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
         ),
         edges=edges,
         dependents=dependents_of(edges),
+        undo=undo,
     )
 
 
@@ -135,3 +138,20 @@ def _place(
     for index, child in enumerate(step.children):
         _place(child, index, step.ref, (*loops, step.ref), inner, steps, repeats)
     steps[step.ref] = change(plan, iteration_size=next(inner))
+
+
+def _place_compensations(numbers: "count[int]", steps: dict[str, StepPlan]) -> dict[str, str]:
+    """Number the compensations, each behind all steps of the numbering that its step is in."""
+    undo = {}
+    for ref, step in list(steps.items()):
+        compensation = compensation_of(step.definition)
+        if compensation is None:
+            continue
+        loop = steps[step.loops[-1]] if step.loops else None
+        own = numbers if loop is None else count(loop.iteration_size)
+        _place(compensation, 0, None, step.loops, own, steps, False)
+        steps[compensation.ref] = change(steps[compensation.ref], undoes=ref)
+        undo[ref] = compensation.ref
+        if loop is not None:
+            steps[loop.ref] = change(loop, iteration_size=next(own))
+    return undo

@@ -85,7 +85,7 @@ def _concurrency_problems(place: Place, configuration: StepConfiguration, at: st
         yield Problem(f"{at}.concurrencyLimit", f"must be between 0 (no limit) and {MAX_CONCURRENCY}")
     elif configuration.concurrency_limit and place.step.type in CONTAINERS:
         message = f"a {place.step.type} goes on without a place when it is resumed: limit the steps inside"
-        yield Problem(f"{at}.concurrencyLimit", message, "CONTAINER")
+        yield Problem(f"{at}.concurrencyLimit", message)
     for _, found in scan(configuration.concurrency_key or "", ""):
         if isinstance(found, Reference) and not _stays(found, place, configuration):
             message = (

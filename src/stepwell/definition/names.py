@@ -2,6 +2,7 @@
 
 import re
 
+from stepwell.definition.plan import SERVER
 from stepwell.model.errors import Problem
 
 MAX_NAME = 255
@@ -24,6 +25,12 @@ def name_problems(name: str, at: str, *, slash: bool = False) -> list[Problem]:
     if "/" in name and not slash:
         return [Problem(at, "contains a slash", "BAD_NAME")]
     return []
+
+
+def namespace_problems(name: str, at: str) -> list[Problem]:
+    if name == SERVER:
+        return [Problem(at, f"{SERVER} is the server's own namespace", "RESERVED")]
+    return name_problems(name, at)
 
 
 def ref_problems(ref: str, at: str) -> list[Problem]:

@@ -36,6 +36,8 @@ class Order(Enum):
     """It is this step or contains it: begun, not ended."""
     CONCURRENT = "concurrent"
     LATER = "later"
+    OTHER_BRANCH = "other branch"
+    """In another child of the same SWITCH: of the two only one runs, unless a loop or an operator has it otherwise."""
     OPEN = "open"
     """Not provable: loops and jumps decide it."""
 
@@ -61,12 +63,20 @@ def order_of(other: Place, seen_from: Place) -> Order:
     if shared == len(other.trail):
         return Order.AROUND
     containers = seen_from.around[:shared]
-    if any(step.type is StepType.WHILE for step in containers):
-        return Order.OPEN
+    order = _in_one_pass(other, seen_from, shared, containers)
+    in_loop = any(step.type is StepType.WHILE for step in containers)
+    return Order.OPEN if in_loop and order is not Order.BEFORE else order
+
+
+def _in_one_pass(
+    other: Place, seen_from: Place, shared: int, containers: tuple[StepDefinition, ...]
+) -> Order:
     if shared == len(seen_from.trail):
         return Order.LATER
     if containers and containers[-1].type is StepType.PARALLEL:
         return Order.CONCURRENT
+    if containers and containers[-1].type is StepType.SWITCH:
+        return Order.OTHER_BRANCH
     return Order.BEFORE if other.trail[shared] < seen_from.trail[shared] else Order.LATER
 
 

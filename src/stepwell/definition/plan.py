@@ -70,6 +70,8 @@ class StepPlan(Record, frozen=True, kw_only=True):
     """None for most steps: they begin as soon as they are opened."""
     transforms: bool = False
     """A jq program runs over what it reports before that is its output."""
+    undoes: str | None = None
+    """The step that this one undoes: only a failing process comes to it."""
     removed: bool = False
     """The version that its process follows now does not hold it any more; its records stay."""
     repeats: bool = False
@@ -103,5 +105,7 @@ class Plan(Record, frozen=True, kw_only=True):
     """Top-level step → the ones that it waits for. Empty: the top level runs in list order."""
     dependents: Mapping[str, tuple[str, ...]] = {}
     """Top-level step → the ones that wait for it."""
+    undo: Mapping[str, str] = {}
+    """Step that can be undone → the step that does it."""
     unless_begun: tuple[Obstacle, ...] = ()
     """For a process that began under another version: what keeps it from following this one (see `renumber`)."""

@@ -171,7 +171,14 @@ def _step(fields: Fields, process_namespace: str, aliases: Mapping[str, str], le
         children=children,
         input=fields.mapping("input"),
         output=fields.mapping("output"),
+        compensate=_compensation(fields.object("compensate"), process_namespace, aliases),
     )
+
+
+def _compensation(
+    fields: Fields | None, process_namespace: str, aliases: Mapping[str, str]
+) -> StepDefinition | None:
+    return None if fields is None else _step(fields, process_namespace, aliases, MAX_LEVELS)
 
 
 def _step_configuration(fields: Fields | None) -> StepConfiguration:

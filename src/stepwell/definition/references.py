@@ -82,9 +82,13 @@ class References:
             message = "it is this step or is around it, so it has no output yet"
         elif order is Order.CONCURRENT:
             message = "it cannot have run yet for certain: it runs at the same time"
+        elif order is Order.OTHER_BRANCH:
+            message = "it is in another branch of the same SWITCH: when this one runs, that one is skipped"
+        elif order is Order.OPEN:
+            message = "in the first pass of the WHILE around them it has not run yet"
         else:
             message = "it cannot have run yet: it comes later"
-        certain = self.order_is_certain and order is not Order.OPEN
+        certain = self.order_is_certain and order not in (Order.OPEN, Order.OTHER_BRANCH)
         yield _problem(at, reference, message, "NOT_RUN_YET", warning=not certain)
 
 

@@ -129,7 +129,7 @@ def run_sequence(
             draft.set_due(DueKind.GO_ON, draft.now, step_id=parent.id if parent else 0, body=encode(at))
             return Sequel.WAITING, None
         child = open_child(draft, refs[at], indices, parent)
-        if child.status.is_open or not draft.process.status.is_open:
+        if child.status.is_open or not draft.process.goes_on:
             return Sequel.WAITING, None
         plan = draft.plan.steps[refs[at]]
         if fails_parent(plan, child):
@@ -195,7 +195,7 @@ def climb(draft: Draft, step: StepContext) -> StepContext | None:
     Answers the top-level step that closed last, or None when somebody on the way still waits."""
     if not step.status.is_open:
         draft.want_around(step.path)
-    while not step.status.is_open and draft.process.status.is_open:
+    while not step.status.is_open and draft.process.goes_on:
         parent = draft.parent_of(step)
         if parent is None:
             return step

@@ -182,5 +182,7 @@ class Snapshot(Record, kw_only=True):
     others: dict[NewestProcess | ProcessById, KnownProcess | None] = {}
     open_steps: tuple[int, ...] | None = None
     ids: dict[str, int] = {}
+    undo: list[tuple[int, int]] | None = None
+    """The steps that a failing process undoes, in order. Only a memory: the truth is in their rows."""
     memo: dict[tuple[int, int], list[Raw]] = {}
     """Items of FOREACH inputs, taken apart once for each (step, execution). Only a memory: the truth is the input."""

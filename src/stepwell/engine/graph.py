@@ -50,7 +50,7 @@ def _open(draft: Draft, ready: list[str]) -> Sequel:
                 draft.set_due(DueKind.GO_ON, draft.now, body=encode(0))
                 return Sequel.WAITING
             child = open_child(draft, ref, (), None)
-            if not draft.process.status.is_open:
+            if not draft.process.goes_on:
                 return Sequel.WAITING
             if fails_parent(draft.plan.steps[ref], child):
                 return _failed(draft, child)

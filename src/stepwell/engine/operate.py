@@ -6,7 +6,7 @@ Running again from a step is in `rerun`, holding in `pause`.
 
 from stepwell.definition.compile import WORK
 from stepwell.engine.draft import Draft
-from stepwell.engine.effects import Refusal, Reply
+from stepwell.engine.effects import Refusal, Reply, Write
 from stepwell.engine.events import (
     CancelRequested,
     ResumeRequested,
@@ -38,6 +38,8 @@ def terminate_requested(draft: Draft, event: TerminateRequested) -> Reply:
 def cancel_requested(draft: Draft, event: CancelRequested) -> Reply:
     if not draft.process.status.is_open:
         return conflict(draft, "only a RUNNING one can be cancelled")
+    if draft.process.compensating:
+        return conflict(draft, "it is undoing its steps already")
     end_early(draft, ProcessStatus.CANCELLED, EMPTY, event.reason)
     return None
 
@@ -76,6 +78,8 @@ def _follow(draft: Draft, event: ResumeRequested) -> Refusal | None:
 
 def reopen_process(draft: Draft) -> Refusal | None:
     """RUNNING again, with a new time limit. Refused while its end still closes steps."""
+    if draft.process.compensating:
+        return conflict(draft, "its steps have been undone; run it again as a new process")
     if draft.open_steps(1)[0]:
         return Refusal("CONFLICT", "its open steps are still being cancelled, try again in a moment")
     timeout = draft.plan.definition.configuration.completion_timeout
@@ -110,6 +114,8 @@ def step_ordered(draft: Draft, event: StepOrdered) -> Reply:
     step = step_at(draft, event.ref) if draft.process.status.is_open else None
     if step is None or not step.status.is_open:
         return Refusal("CONFLICT", f"there is no open step {event.ref}")
+    if draft.process.compensating and draft.plan_of(step).undoes is None:
+        return Refusal("CONFLICT", f"{event.ref} is about to be cancelled")
     if draft.plan_of(step).children:
         return Refusal("CONFLICT", f"{event.ref} ends with its children; order one of them")
     if event.order is StepOrder.RETRY_NOW:
@@ -145,12 +151,15 @@ def _retry_now(draft: Draft, step: StepContext) -> Reply:
         return Refusal("CONFLICT", f"{step.ref} waits for no worker")
     if step.hand_out.ready is None:
         offer(draft, change(step, schedule=draft.now), draft.now)
+    else:
+        # As a cached row says, perhaps: who writes a step is shown its hand-out as it is now, and decides again.
+        draft.put(step, Write.OFFER)
     return None
 
 
 def step_removed(draft: Draft, event: StepRemoved) -> Reply:
     """SKIPPED in this process: at once when it is open, else when its turn comes."""
-    if not draft.process.status.is_open:
+    if not draft.process.goes_on:
         return conflict(draft, "only from a RUNNING one can a step be removed")
     path = path_of(draft, event.ref)
     if path is None:

@@ -1,6 +1,7 @@
 """The process itself: its top-level sequence, its end, its output. Spec 0.4."""
 
 from stepwell.engine.climb import Sequel, climb, following, last_output, run_sequence
+from stepwell.engine.compensate import UNDO, begin_undoing, outcome, undo_next, undone
 from stepwell.engine.draft import Draft
 from stepwell.engine.graph import after, run_graph
 from stepwell.engine.hooks import on_end, tell_parent
@@ -40,6 +41,11 @@ def run_top(draft: Draft, position: int) -> None:
 
 def settle(draft: Draft, step: StepContext) -> None:
     """What follows when a step may have closed: its parents hear of it, up to the process."""
+    if draft.process.compensating:
+        if not step.status.is_open and draft.plan_of(step).undoes is not None:
+            undone(draft, step)
+            _undo_rest(draft)
+        return
     top = climb(draft, step)
     if top is None:
         return
@@ -70,6 +76,27 @@ def fail(draft: Draft, step: StepContext) -> None:
 
 
 def end(draft: Draft, status: ProcessStatus, output: Json, reason: str = "") -> None:
+    """The process ends, or begins to undo what it has done and ends then."""
+    if not begin_undoing(draft, status, output, reason):
+        _end(draft, status, output, reason)
+
+
+def undo(draft: Draft) -> None:
+    """Cancel what is open still, then undo what is completed."""
+    if draft.plan.undo and not _undoes_now(draft) and not cancel_open_steps(draft):
+        _undo_rest(draft)
+
+
+def _undoes_now(draft: Draft) -> bool:
+    return any(draft.plan_of(step).undoes is not None for step in draft.open_steps(CLOSING_SLICE)[0])
+
+
+def _undo_rest(draft: Draft) -> None:
+    if draft.process.status.is_open and undo_next(draft):
+        _end(draft, *outcome(draft))
+
+
+def _end(draft: Draft, status: ProcessStatus, output: Json, reason: str = "") -> None:
     draft.put_process(status=status, output=output, ended=draft.now, reason=reason or draft.process.reason)
     draft.ended = True
     draft.forget_due()
@@ -83,13 +110,15 @@ def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "
     cancel_open_steps(draft)
 
 
-def cancel_open_steps(draft: Draft) -> None:
+def cancel_open_steps(draft: Draft) -> bool:
+    """One slice of them. True when there are more."""
     steps, more = draft.open_steps(CLOSING_SLICE)
     look_ahead(draft, steps)
     for step in steps:
         cancel(draft, step)
     if more:
-        draft.set_due(DueKind.GO_ON, draft.now, body=CLOSING)
+        draft.set_due(DueKind.GO_ON, draft.now, body=UNDO if draft.process.status.is_open else CLOSING)
+    return more
 
 
 def regular_output(draft: Draft) -> Json:

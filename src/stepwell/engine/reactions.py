@@ -1,5 +1,6 @@
 """One small function for each event: what follows from it."""
 
+from stepwell.engine.compensate import UNDO
 from stepwell.engine.draft import Draft
 from stepwell.engine.effects import Refusal, Reply, Write
 from stepwell.engine.error_policy import Trouble
@@ -15,7 +16,7 @@ from stepwell.engine.hooks import tell_parent
 from stepwell.engine.operate import resume_requested
 from stepwell.engine.pause import pause_steps
 from stepwell.engine.prepare import GOES_ON, finish, not_transformed, prepared, transformed
-from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock
+from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock, undo
 from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
 from stepwell.engine.steps import (
@@ -105,10 +106,16 @@ def _refuse(draft: Draft, step: StepContext | None, token: int) -> Acceptance | 
         return Acceptance.STALE
     if not step.status.is_open or not step.hand_out.deliveries:
         return Acceptance.DUPLICATE
-    if not draft.process.status.is_open:
+    if not _may_act(draft, step):
         # It is about to be CANCELLED.
         return Acceptance.STALE
     return None
+
+
+def _may_act(draft: Draft, step: StepContext) -> bool:
+    """While a process undoes its steps, only those that do so count."""
+    process = draft.process
+    return process.goes_on or (process.status.is_open and draft.plan_of(step).undoes is not None)
 
 
 def _completed(
@@ -166,7 +173,7 @@ def _apply(draft: Draft, asked: StateChange | None, sealed: SealedChange | None)
 def delivery_expired(draft: Draft, event: DeliveryExpired) -> Reply:
     """The lease ended. Acts only if that hand-out is still the last one and nothing was reported for it."""
     step = draft.find(event.step_id)
-    if step is None or not step.status.is_open or not draft.process.status.is_open:
+    if step is None or not step.status.is_open or not _may_act(draft, step):
         return None
     hand_out = step.hand_out
     if hand_out.token != event.token or hand_out.claim is None:
@@ -215,7 +222,7 @@ def _obey(draft: Draft, event: TimerFired) -> None:
     match decode(event.body):
         case "TERMINATE" if draft.process.status.is_open:
             end_early(draft, ProcessStatus.TERMINATED, EMPTY, "the process that started it ended")
-        case "RESUME" if draft.process.status.is_resumable:
+        case "RESUME" if draft.process.status.is_resumable and not draft.process.compensating:
             if resume_requested(draft, ResumeRequested()) is not None:
                 # Its open steps are still being closed. Whoever ordered this waits for its end.
                 draft.set_due(DueKind.ORDER, draft.now + ORDER_AGAIN_MS, body=event.body)
@@ -225,7 +232,7 @@ def _obey(draft: Draft, event: TimerFired) -> None:
 
 def _told(draft: Draft, event: TimerFired) -> None:
     step = draft.find(event.step_id)
-    if step is None or not step.status.is_open:
+    if step is None or not step.status.is_open or not _may_act(draft, step):
         return
     plan = draft.plan_of(step)
     told = draft.controls[plan.type].told
@@ -235,7 +242,7 @@ def _told(draft: Draft, event: TimerFired) -> None:
 
 def signal_received(draft: Draft, event: SignalReceived) -> Reply:
     """The oldest open step that waits for it takes it; else it is kept until one does."""
-    if not draft.process.status.is_open:
+    if not draft.process.goes_on:
         return Refusal("CONFLICT", f"process is {draft.process.status}, it takes no signals")
     steps, _ = draft.open_steps(MOST_LOOKED_AT)
     for step in steps:
@@ -249,13 +256,17 @@ def signal_received(draft: Draft, event: SignalReceived) -> Reply:
 
 
 def _process_timeout(draft: Draft) -> None:
-    if draft.now < draft.process.deadline:
+    if draft.now < draft.process.deadline or draft.process.compensating:
         return
     message = f"not done within {draft.plan.definition.configuration.completion_timeout} ms"
     end_early(draft, ProcessStatus.TIMED_OUT, encode({"error": message}))
 
 
 def _go_on(draft: Draft, event: TimerFired) -> None:
+    if draft.process.compensating:
+        if event.body == UNDO:
+            undo(draft)
+        return
     if event.body == CLOSING:
         # It was resumed after its last open step was closed, before this row was taken.
         return
@@ -274,7 +285,12 @@ def _go_on(draft: Draft, event: TimerFired) -> None:
 def _step_timer(draft: Draft, event: TimerFired) -> None:
     """The condition is looked at again: a timer acts only if what it waited for has not happened."""
     step = draft.find(event.step_id)
-    if step is None or not step.status.is_open or not _still_waits(draft, step, event):
+    if (
+        step is None
+        or not step.status.is_open
+        or not _may_act(draft, step)
+        or not _still_waits(draft, step, event)
+    ):
         return
     step = forget_timer(draft, step, event.kind)
     if event.kind is DueKind.READY:

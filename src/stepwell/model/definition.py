@@ -124,6 +124,8 @@ class StepDefinition(Record, frozen=True, kw_only=True, rename="camel"):
     children: tuple["StepDefinition", ...] = ()
     input: dict[str, Any] = {}
     output: dict[str, Any] = {}
+    compensate: "StepDefinition | None" = None
+    """Our own extension: what undoes this step when its process fails after it. Without ref and children."""
 
 
 class ProcessDefinition(Record, frozen=True, kw_only=True, rename="camel"):

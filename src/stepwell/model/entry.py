@@ -24,6 +24,8 @@ class EntryKind(StrEnum):
     """What belongs to a job: the name is `id/…`."""
     LIMIT = "LIMIT"
     """Where a rate or concurrency limit stands, and who is in line: see `engine.limits`."""
+    INSTALLATION = "INSTALLATION"
+    """What tells this database from all others."""
 
 
 class Entry(Record, frozen=True, kw_only=True):

@@ -93,10 +93,17 @@ class ProcessContext(Record, frozen=True, kw_only=True, gc=False):
     """What a SEND_RESPONSE step answered to the synchronous caller; empty = nothing yet."""
     resumed: int = 0
     """How often it was resumed. While 0, a step that opens has never had a row before."""
+    compensating: Json = b""
+    """How far it is with undoing its steps; once it has ended, how far it came. Empty = it undoes nothing."""
     numbering: tuple[int, ...] = ()
     """The stored definitions that it followed before, oldest first: its steps keep the numbers that those gave them."""
     revision: int = 0
     """Raised once in every turn that changes the process; a cached copy is good while it matches."""
+
+    @property
+    def goes_on(self) -> bool:
+        """RUNNING, and not just to undo what it has done."""
+        return self.status.is_open and not self.compensating
 
 
 class Block(Record, frozen=True):

@@ -224,7 +224,14 @@ class Jobs:
         if not ids:
             await self._runtime.write(lambda turn, now: _finish(turn, now, job))
             return
-        items = await asyncio.gather(*(self._do(job, id, receipts.get(id)) for id in ids))
+        # All of them must have ended, well or not, before anybody looks at the receipts again.
+        done = await asyncio.gather(
+            *(self._do(job, id, receipts.get(id)) for id in ids), return_exceptions=True
+        )
+        for failure in done:
+            if isinstance(failure, BaseException):
+                raise failure
+        items = [item for item in done if isinstance(item, JobItem)]
         await self._runtime.write(lambda turn, now: _save_slice(turn, now, job, items))
 
     async def _do(self, job: Job, process_id: int, receipt: JobItem | None) -> JobItem:

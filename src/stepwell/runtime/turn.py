@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepwell.definition.plan import Plan
+from stepwell.engine.compensate import UNDO
 from stepwell.engine.effects import Refusal, Reply, Snapshot, Write
 from stepwell.engine.events import (
     AnyEvent,
@@ -252,7 +253,7 @@ class OneTurn:
             if due.kind is DueKind.START_PROCESS:
                 self._start_due(due)
             else:
-                if due.kind is DueKind.GO_ON and due.body == CLOSING:
+                if due.kind is DueKind.GO_ON and due.body in (CLOSING, UNDO):
                     self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
@@ -548,9 +549,9 @@ class OneTurn:
 
     def _note_closing(self, fold: Fold) -> None:
         process = fold.snapshot.process
-        if process is not None and not process.status.is_open:
+        if process is not None and not process.goes_on:
             going_on = fold.due.get((process.id, 0, DueKind.GO_ON))
-            if going_on is not None and going_on.body == CLOSING:
+            if going_on is not None and going_on.body in (CLOSING, UNDO):
                 self._node.dispatch.closing.add(process.id)
         elif process is not None:
             self._node.dispatch.closing.discard(process.id)

@@ -16,6 +16,7 @@ from stepwell.runtime.runtime import Runtime
 from stepwell.server import openapi
 from stepwell.server.auth import Doorkeeper
 from stepwell.server.declare import Declared, Undeclared
+from stepwell.server.definitions import Checks
 from stepwell.server.door import Disconnected, Receive
 from stepwell.server.hot import HOT_ROUTES, Desk, HotRoute, Scope, serve_hot
 from stepwell.server.problems import Answer, answer_to, problem
@@ -69,10 +70,12 @@ class App:
         settings: Settings,
         hot: Mapping[tuple[str, str], HotRoute] = HOT_ROUTES,
         more_handlers: Iterable[HTTPRouteHandler] = (),
+        work: Checks | None = None,
     ) -> None:
+        """`work`: what checks the inputs of steps that the server runs itself; None: nothing does."""
         self.closing = False
         """Set when the order to stop has come: from then on every request is refused."""
-        self.desk = Desk(runtime, settings, Doorkeeper(runtime))
+        self.desk = Desk(runtime, settings, Doorkeeper(runtime), work)
         self._hot = dict(hot)
         self._hot_paths = {path: method for method, path in hot}
         handlers = [handler for noun in _NOUNS for handler in noun.HANDLERS]

@@ -1,11 +1,13 @@
 """Definitions as callers send them: checked, or refused with everything that is wrong."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from stepwell.definition.check import read_and_check
+from stepwell.definition.step_inputs import Check
 from stepwell.engine.control.table import CONTROLS
 from stepwell.model.codec import change
-from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition, ProcessType
+from stepwell.model.definition import DEFAULT_NAMESPACE, ProcessDefinition, ProcessType, StepType
 from stepwell.model.errors import Invalid, Problem
 from stepwell.runtime.dynamic import dynamic_definition
 from stepwell.runtime.requests import StartRequest
@@ -15,8 +17,13 @@ from stepwell.server import wire
 _DYNAMIC_TYPES = (None, ProcessType.STANDARD, ProcessType.DYNAMIC)
 
 
-async def checked_definition(runtime: Runtime, value: Any, at: str = "") -> ProcessDefinition:
-    """The definition in a decoded body. Raises Invalid."""
+Checks = Mapping[tuple[StepType, str], Check]
+
+
+async def checked_definition(
+    runtime: Runtime, value: Any, at: str = "", work: Checks | None = None
+) -> ProcessDefinition:
+    """The definition in a decoded body. `work`: what checks the inputs of the server's own steps. Raises Invalid."""
     namespace = value.get("namespace") if isinstance(value, dict) else None
     wanted = namespace if isinstance(namespace, str) and namespace else DEFAULT_NAMESPACE
     policies = {policy.name for policy in await runtime.read(lambda reads: reads.policies(wanted))}
@@ -24,6 +31,7 @@ async def checked_definition(runtime: Runtime, value: Any, at: str = "") -> Proc
         value,
         known=CONTROLS,
         policies=policies.__contains__,
+        work=work,
         aliases=wire.STEP_TYPE_ALIASES,
         at=at,
     )
@@ -32,7 +40,9 @@ async def checked_definition(runtime: Runtime, value: Any, at: str = "") -> Proc
     return definition
 
 
-async def with_definition(runtime: Runtime, request: StartRequest, value: Any) -> StartRequest:
+async def with_definition(
+    runtime: Runtime, request: StartRequest, value: Any, work: Checks | None = None
+) -> StartRequest:
     """The start of a process whose definition comes with it. Where the two say the same thing they must agree; what
     the definition leaves out is taken from the request. Raises Invalid."""
     if not isinstance(value, dict):
@@ -47,6 +57,6 @@ async def with_definition(runtime: Runtime, request: StartRequest, value: Any) -
         if asked and said != asked:
             raise Invalid(problems=(Problem(key, f"is {asked!r} here and {said!r} in the definition"),))
         value[key] = said
-    definition = await checked_definition(runtime, value, "definition")
+    definition = await checked_definition(runtime, value, "definition", work)
     stored = dynamic_definition(definition, runtime.clock.now(), request.created_by)
     return change(request, namespace=definition.namespace, name=definition.name, definition=stored)

@@ -14,7 +14,7 @@ from stepwell.runtime.runtime import Runtime
 from stepwell.server import wire
 from stepwell.server.auth import Doorkeeper
 from stepwell.server.declare import Declared
-from stepwell.server.definitions import with_definition
+from stepwell.server.definitions import Checks, with_definition
 from stepwell.server.door import Receive, Unreadable, read_body
 from stepwell.server.query import LARGEST_ID, Query
 from stepwell.settings import Settings
@@ -36,6 +36,8 @@ class Desk(NamedTuple):
     runtime: Runtime
     settings: Settings
     doorkeeper: Doorkeeper
+    work: Checks | None = None
+    """What checks the inputs of steps that the server runs itself; None: nothing does."""
 
     @property
     def limits(self) -> wire.Limits:
@@ -196,7 +198,7 @@ async def _start_of(desk: Desk, request: Request) -> StartRequest:
     start, definition = wire.read_start(request.body, request.client.client_id, desk.settings.depth_limit)
     if definition is not None:
         await desk.doorkeeper.admit(request.header(b"authorization"), Permission.DEFINE)
-        start = await with_definition(desk.runtime, start, definition)
+        start = await with_definition(desk.runtime, start, definition, desk.work)
     key = request.header(_IDEMPOTENCY_HEADER)
     if key is None:
         return start

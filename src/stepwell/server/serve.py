@@ -16,6 +16,7 @@ from stepwell.runtime.catalog import create_client
 from stepwell.runtime.runner import LocalRunner
 from stepwell.runtime.runtime import Runtime
 from stepwell.server.app import App
+from stepwell.server.definitions import Checks
 from stepwell.settings import BootstrapClient, Settings
 
 DRAIN_S = 5.0
@@ -37,14 +38,16 @@ async def serve(
     settings: Settings,
     *,
     runner: LocalRunner | None = None,
+    work: Checks | None = None,
     say: Callable[[str], object] = print,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGTERM, SIGINT or `stop`. Starts and stops the runtime; the store stays open.
+    """Serve until SIGTERM, SIGINT or `stop`. Starts and stops the runtime; the store stays open. `runner` runs the
+    server's own steps, `work` checks their inputs.
 
     Raises OSError when the address cannot be had."""
     stop = stop or asyncio.Event()
-    app = App(runtime, settings)
+    app = App(runtime, settings, work=work)
     with contextlib.closing(_listen(settings)) as listener, _signals(stop):
         await runtime.start_up()
         if runner is not None:

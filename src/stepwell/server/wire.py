@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from stepwell.definition.plan import Plan, StepPlan
+from stepwell.definition.plan import SERVER, Plan, StepPlan
 from stepwell.model.codec import EMPTY, CodecError, Json, Raw, Record, decode, decode_as, encode, members, raw
 from stepwell.model.definition import (
     DEFAULT_NAMESPACE,
@@ -114,10 +114,10 @@ def read_registration(body: bytes) -> list[QueueData]:
 
 
 def merge_queues(wishes: Iterable[tuple[QueueName, int]]) -> tuple[tuple[QueueName, int], ...]:
-    """A queue named twice wants both; a size that is not positive wants nothing."""
+    """A queue named twice wants both; a size that is not positive wants nothing. The server's own are nobody's."""
     queues: dict[QueueName, int] = {}
     for name, size in wishes:
-        if size > 0 and name.name:
+        if size > 0 and name.name and name.namespace != SERVER:
             queues[name] = min(queues.get(name, 0) + size, LARGEST_ID)
     return tuple(queues.items())
 
@@ -542,6 +542,8 @@ class ProcessData(Record, frozen=True, kw_only=True, rename="camel"):
     priority: int
     reason: str | None
     marked: bool
+    compensating: str | None
+    """While it undoes its steps: the status that it will have."""
     tags: tuple[TagValue, ...]
 
 
@@ -586,8 +588,15 @@ def process_data(
         priority=process.priority,
         reason=process.reason or None,
         marked=process.marked,
+        compensating=_compensating(process),
         tags=process.tags,
     )
+
+
+def _compensating(process: ProcessContext) -> str | None:
+    if not process.compensating or not process.status.is_open:
+        return None
+    return str(decode(bytes(members(process.compensating)["status"])))
 
 
 def step_data(

@@ -84,6 +84,7 @@ def _updated_process(old: ProcessContext, new: ProcessContext) -> ProcessContext
         version=new.version,
         definition_id=new.definition_id,
         numbering=new.numbering,
+        compensating=new.compensating,
         status=new.status,
         priority=new.priority,
         output=new.output,

@@ -103,7 +103,7 @@ def _fill(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -
     look_ahead(draft, opening(draft, ref, (*indices, counters.next)))
     while counters.next < counters.total and counters.open < concurrency and not draft.exhausted:
         child = open_child(draft, ref, (*indices, counters.next), step)
-        if not draft.process.status.is_open:
+        if not draft.process.goes_on:
             return draft.step(step.id)
         counters = change(counters, next=counters.next + 1, open=counters.open + child.status.is_open)
         step = count_failed(draft, step, child, counters)

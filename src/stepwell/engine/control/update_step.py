@@ -81,7 +81,7 @@ def woken(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     wish = _wish(draft.decoded(step, "input"))
     problem = f"{step.ref} cannot update itself" if wish.ref == step.ref else update(draft, wish)
     step = draft.step(step.id)
-    if not step.status.is_open or not draft.process.status.is_open:
+    if not step.status.is_open or not draft.process.goes_on:
         # It ended by what followed from its own update.
         return step
     if problem:

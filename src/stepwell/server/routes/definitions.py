@@ -147,7 +147,7 @@ async def versions(request: Ask, namespace: FromPath[str], name: FromPath[str]) 
 
 async def _store(request: Ask, value: Any, *, update: bool, at: str = "") -> StoredDefinition:
     desk = desk_of(request)
-    definition = await checked_definition(desk.runtime, value, at)
+    definition = await checked_definition(desk.runtime, value, at, desk.work)
     by = caller_of(request).client_id
     return await desk.runtime.write(
         lambda turn, now: put_definition(turn, now, definition, by, update=update)

@@ -2,8 +2,10 @@
 
 from litestar import Response, get, post
 
+from stepwell.definition.names import namespace_problems
 from stepwell.model.client import Permission
 from stepwell.model.codec import Record
+from stepwell.model.errors import Invalid
 from stepwell.model.namespace import Namespace
 from stepwell.runtime.catalog import put_namespace
 from stepwell.server.asks import Ask, answer, caller_of, desk_of, json_of
@@ -40,6 +42,9 @@ async def create(request: Ask) -> Response[bytes]:
     name = body.get("name") if isinstance(body, dict) else None
     if not isinstance(name, str) or not name:
         raise BadRequest("the body must be an object with a name")
+    problems = namespace_problems(name, "name")
+    if problems:
+        raise Invalid(problems=tuple(problems))
     description, by = str(body.get("description") or ""), caller_of(request).client_id
     made = await desk_of(request).runtime.write(
         lambda turn, now: put_namespace(turn, now, name, description, by)

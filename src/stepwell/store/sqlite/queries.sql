@@ -4,19 +4,19 @@
 insert into process (id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
                      request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
                      deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state,
-                     response, resumed, revision, numbering)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                     response, resumed, revision, numbering, compensating)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_process
-update process set version = ?, definition = ?, numbering = ?, priority = ?, output = ?, state = ?, updated = ?,
-                   ended = ?, tags = ?, step_count = ?, deadline = ?, reason = ?, marked = ?, paused = ?, signals = ?,
+update process set version = ?, definition = ?, numbering = ?, compensating = ?, priority = ?, output = ?, state = ?,
+                   updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?, reason = ?, marked = ?, paused = ?, signals = ?,
                    secret_state = ?, response = ?, resumed = ?, revision = ?, status = ?
  where id = ?
 
 -- A status that stays leaves its index alone, and most updates are of processes that go on running.
 -- name: update_running_process
-update process set version = ?, definition = ?, numbering = ?, priority = ?, output = ?, state = ?, updated = ?,
-                   ended = ?, tags = ?, step_count = ?, deadline = ?, reason = ?, marked = ?, paused = ?, signals = ?,
+update process set version = ?, definition = ?, numbering = ?, compensating = ?, priority = ?, output = ?, state = ?,
+                   updated = ?, ended = ?, tags = ?, step_count = ?, deadline = ?, reason = ?, marked = ?, paused = ?, signals = ?,
                    secret_state = ?, response = ?, resumed = ?, revision = ?
  where status = ? and id = ?
 
@@ -24,7 +24,7 @@ update process set version = ?, definition = ?, numbering = ?, priority = ?, out
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
        deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
-       resumed, revision, numbering
+       resumed, revision, numbering, compensating
   from process where id in carray(?) order by id
 
 -- name: revisions
@@ -34,7 +34,7 @@ select id, revision from process where id in carray(?) order by id
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
        deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
-       resumed, revision, numbering
+       resumed, revision, numbering, compensating
   from process order by id
 
 -- From the newest on; read no further than is needed.
@@ -45,7 +45,7 @@ select id, namespace, created from process where name = ? order by id desc
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
        deadline, reason, marked, parent_id, parent_step_id, depth, paused, signals, secret_state, response,
-       resumed, revision, numbering
+       resumed, revision, numbering, compensating
   from process where parent_id = ? order by id limit ?
 
 -- name: insert_step

@@ -97,6 +97,7 @@ def process_row(p: ProcessContext, limit: int, spill: Spill) -> Row:
         p.resumed,
         p.revision,
         _numbering_text(p.numbering) if p.numbering else None,
+        _to_column(p.id, p.compensating, limit, spill) if p.compensating else None,
     )
 
 
@@ -105,6 +106,7 @@ def process_update(p: ProcessContext, limit: int, spill: Spill) -> Row:
         p.version,
         p.definition_id,
         _numbering_text(p.numbering) if p.numbering else None,
+        _to_column(p.id, p.compensating, limit, spill) if p.compensating else None,
         p.priority,
         p.output if len(p.output) <= limit else spill(p.id, p.output),
         p.state if len(p.state) <= limit else spill(p.id, p.state),
@@ -164,6 +166,7 @@ def process_of(row: Row, fetch: Fetch) -> ProcessContext:
         resumed=row[31],
         revision=row[32],
         numbering=() if row[33] is None else decode_as(row[33], tuple[int, ...]),
+        compensating=b"" if row[34] is None else _from_column(row[0], row[34], fetch),
     )
 
 

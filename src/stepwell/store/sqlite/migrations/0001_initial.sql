@@ -38,7 +38,8 @@ create table process (
   response         any,
   resumed          integer not null,
   revision         integer not null,
-  numbering        text
+  numbering        text,
+  compensating     any
 ) strict;
 
 create index process_name on process (name, id);
