@@ -12,7 +12,9 @@ from stepwell.engine.events import (
     SignalReceived,
     StepOrder,
     StepOrdered,
+    TimerFired,
 )
+from stepwell.model.due import DueKind
 from stepwell.model.work import Acceptance
 from tests.engine.play import (
     World,
@@ -40,7 +42,7 @@ COLD = pytest.mark.parametrize("cold", [False, True])
 
 
 def undoable(ref: str, **compensation: Any) -> dict[str, Any]:
-    undo = {"type": "WORKER", "name": "undo", "input": {"of": "{{ steps.%s.output.id }}" % ref}}
+    undo = {"type": "WORKER", "name": "undo", "input": {"of": "{{ steps." + ref + ".output.id }}"}}
     return worker(ref, compensate={**undo, **compensation})
 
 
@@ -192,7 +194,7 @@ def test_an_exit_that_fails_stops_what_follows_and_undoes():
     assert world.statuses() == {
         "a": "COMPLETED",
         "l": "CANCELLED",
-        "e": "COMPLETED",
+        "e": "FAILED",
         "b": "SKIPPED",
         "a~undo": "SCHEDULED",
     }
@@ -243,9 +245,18 @@ def test_what_is_refused_while_it_undoes_and_afterwards():
 
 
 def test_a_parents_order_to_resume_tells_it_that_the_child_stays_failed():
-    world = play(definition(undoable("a"), worker("b")), done("a"), failed("b"), everything_done)
+    world = play(
+        definition(undoable("a"), worker("b")),
+        done("a"),
+        failed("b"),
+        everything_done,
+        parent_id=1,
+        parent_step_id=2,
+    )
     assert world.ended_as == "FAILED"
-    assert isinstance(world.take(ResumeRequested()), Refusal)
+    world.dues.clear()
+    world.take(TimerFired(kind=DueKind.ORDER, step_id=0, body=b'"RESUME"'))
+    assert list(world.dues) == [(1, 2, DueKind.NEWS)]
 
 
 def test_state_that_a_compensation_writes_is_kept():

@@ -212,6 +212,16 @@ def test_an_exit_as_the_chosen_child_ends_the_process():
     assert world.statuses() == {"s": "CANCELLED", "truck": "COMPLETED", "mail": "SKIPPED"}
 
 
+def test_a_resume_does_not_choose_again_behind_an_exit():
+    """Its child has ended well, so there is nothing to run again: the choice stands."""
+    stop = exit("truck", status="TERMINATED")
+    world = play(definition(switch(stop, worker("mail"), script=SCRIPT), worker("after")), answered("s", "L"))
+    assert world.ended_as == "TERMINATED"
+    resumed(world)
+    assert world.step("s").execution == 1
+    assert world.statuses() == {"s": "COMPLETED", "truck": "COMPLETED", "mail": "SKIPPED", "after": "SKIPPED"}
+
+
 def test_inside_of_an_iteration():
     child = switch(worker("truck"), worker("mail"), value="{{ foreach.value }}")
     world = play(definition(foreach("f", ["L", "S"], child, 2)))

@@ -8,7 +8,7 @@ from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import Plan
 from stepwell.definition.renumber import follow, keep_numbers
 from stepwell.engine.effects import Refusal, Reply
-from stepwell.engine.events import ResumeRequested
+from stepwell.engine.events import ResumeRequested, TerminateRequested
 from stepwell.model.codec import decode_as, encode
 from stepwell.model.definition import ProcessDefinition
 from stepwell.model.errors import Conflict
@@ -30,6 +30,7 @@ from tests.engine.play import (
     resumed,
     retrying,
     sequence,
+    terminated,
 )
 from tests.engine.play import step as written_step
 
@@ -321,6 +322,30 @@ def test_only_one_that_ended_badly_takes_another_version():
     reply = asked(world, definition(worker("a"), worker("b")))
     assert isinstance(reply, Refusal) and "cannot be resumed" in reply.message
     assert world.now_process.definition_id == 1
+
+
+def test_a_resume_that_comes_too_early_changes_nothing():
+    world = play(definition(foreach("f", list(range(600)), worker("i"), 600)))
+    world.take(TerminateRequested())
+    reply = asked(world, definition(foreach("f", [1], worker("i", n=2))))
+    assert isinstance(reply, Refusal) and "still being cancelled" in reply.message
+    assert (world.now_process.definition_id, world.now_process.numbering) == (1, ())
+
+
+def test_what_an_old_version_did_is_undone_by_it():
+    undoable = {**worker("a"), "compensate": {"type": "WORKER", "name": "u"}}
+    world = play(
+        definition(undoable, worker("b")),
+        done("a"),
+        terminated(),
+        resumed_with(worker("c"), worker("d")),
+    )
+    done("c")(world)
+    failed("d")(world)
+    world.settle()
+    assert (world.ended_as, [each.ref for each in world.ready()]) == ("RUNNING", ["a~undo"])
+    everything_done(world)
+    assert world.ended_as == "FAILED"
 
 
 # -- numbers

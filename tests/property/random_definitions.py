@@ -42,12 +42,14 @@ Known = list[tuple[str, tuple[str, ...], str]]
 """Steps that an input may name: ref, the FOREACH steps around it, type."""
 
 
-def draw_definitions(random: Random) -> dict[str, Step]:
-    """The definition `story` and those of the processes that its SUB_PROCESS steps start."""
+def draw_definitions(random: Random, *, calm: bool = False) -> dict[str, Step]:
+    """The definition `story` and those of the processes that its SUB_PROCESS steps start.
+
+    `calm`: nothing in them depends on what comes first beside each other: no state, no race for an ANY, no EXIT."""
     drawn: dict[str, Step] = {}
     for name in ("grandchild", "child", "story"):
         size = random.choice(SIZES) if name == "story" else random.choice((1, 2, 4, 6))
-        drawn[name] = _Drawing(random, size, sorted(drawn)).definition(name)
+        drawn[name] = _Drawing(random, size, sorted(drawn), calm).definition(name)
     return {name: drawn[name] for name in _reached(drawn, "story", {})}
 
 
@@ -66,10 +68,11 @@ def walk(steps: list[Step]) -> list[Step]:
 
 
 class _Drawing:
-    def __init__(self, random: Random, size: int, children: list[str]) -> None:
+    def __init__(self, random: Random, size: int, children: list[str], calm: bool) -> None:
         self._random = random
         self._left = size
         self._children = children
+        self._calm = calm
         self._count = 0
 
     def definition(self, name: str) -> Step:
@@ -125,6 +128,7 @@ class _Drawing:
             for kind in WEIGHTS
             if (kind not in CONTAINERS or (depth < DEEPEST and self._left > 0))
             and (kind != "SUB_PROCESS" or self._children)
+            and (kind != "EXIT" or not self._calm)
         ]
         return self._random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
 
@@ -159,6 +163,8 @@ class _Drawing:
 
     def _join(self, children: int) -> Step:
         random = self._random
+        if self._calm:
+            return {}
         match random.choice(("", "", "ALL", "ANY", "N", "N")):
             case "":
                 return {}
@@ -214,7 +220,7 @@ class _Drawing:
 
     def _state_keys(self) -> Step:
         random = self._random
-        if random.random() < 0.6:
+        if self._calm or random.random() < 0.6:
             return {}
         return random.choice(
             (

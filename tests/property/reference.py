@@ -234,6 +234,8 @@ class Run:
 
     def why(self, record: Record) -> dict[str, Any]:
         """A failure in the words of the step that failed, and the leaf that is the cause."""
+        if self.world.calm:
+            return {"error": TEXT, "failedStepRef": TEXT, "failedStepId": NUMBER}
         output = record.output if isinstance(record.output, dict) else {}
         said = next((output[key] for key in ("error", "lastError") if output.get(key) is not None), TEXT)
         leaf = output.get("failedStepRef") if record.step.get("children") else None
@@ -631,8 +633,11 @@ BODIES: dict[str, Callable[[Run, Record], Body | Said]] = {
 class Reference:
     """Processes, one clock, and the post between them."""
 
-    def __init__(self, definitions: dict[str, Step], policies: dict[str, Step]) -> None:
-        self.definitions, self.policies = definitions, policies
+    def __init__(
+        self, definitions: dict[str, Step], policies: dict[str, Step], *, calm: bool = False
+    ) -> None:
+        """`calm`: which of several failures came first is left open."""
+        self.definitions, self.policies, self.calm = definitions, policies, calm
         self.now = 0
         self.runs: dict[str, Run] = {}
         self._post: deque[Callable[[], object]] = deque()

@@ -50,7 +50,9 @@ def keep_numbers(plan: Plan, old: Plan) -> Plan:
         if ref not in steps and not (step.loops and step.loops[0] in plan.steps)
     }
     obstacles = tuple(dict.fromkeys(_obstacles(plan, old)))
-    return change(plan, steps={**steps, **removed}, size=size, unless_begun=obstacles)
+    # What it has done under the old version is undone by the old version.
+    undo = {ref: by for ref, by in old.undo.items() if ref in removed} | dict(plan.undo)
+    return change(plan, steps={**steps, **removed}, size=size, undo=undo, unless_begun=obstacles)
 
 
 def _inside(step: StepPlan, before: StepPlan | None) -> StepPlan:

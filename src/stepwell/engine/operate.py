@@ -58,21 +58,23 @@ def resume_requested(draft: Draft, event: ResumeRequested) -> Reply:
     """Failed, timed-out and cancelled steps run again; what went well stays. The time limit starts anew."""
     if not draft.process.status.is_resumable:
         return conflict(draft, "it cannot be resumed")
-    refused = (_follow(draft, event) if event.definition_id else None) or reopen_process(draft)
-    if refused is None:
-        run_top(draft, 0)
-    return refused
+    refused = _cannot_follow(draft, event) or reopen_process(draft)
+    if refused is not None:
+        return refused
+    if event.definition_id:
+        draft.put_process(definition_id=event.definition_id, version=event.version, numbering=event.numbering)
+    run_top(draft, 0)
+    return None
 
 
-def _follow(draft: Draft, event: ResumeRequested) -> Refusal | None:
-    """From now on by the plan in the snapshot, unless what has begun cannot be found there."""
-    obstacles = draft.plan.unless_begun
+def _cannot_follow(draft: Draft, event: ResumeRequested) -> Refusal | None:
+    """Why it cannot go on by the plan in the snapshot: what has begun has no place there."""
+    obstacles = draft.plan.unless_begun if event.definition_id else ()
     draft.want(draft.process.id + each.number for each in obstacles)
     for each in obstacles:
         step = draft.find(draft.process.id + each.number)
         if step is not None and not (each.counted and step.children is None):
             return Refusal("CONFLICT", f"it cannot follow version {event.version}: {each.message}")
-    draft.put_process(definition_id=event.definition_id, version=event.version, numbering=event.numbering)
     return None
 
 

@@ -110,7 +110,7 @@ def _chosen(draft: Draft, plan: StepPlan, step: StepContext) -> str | None:
         if (
             child is not None
             and child.parent_execution_id == step.execution
-            and fails_parent(draft.plan_of(child), child)
+            and child.status is not StepStatus.SKIPPED
         ):
             return str(path[0])
     return None
