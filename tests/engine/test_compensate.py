@@ -254,9 +254,8 @@ def test_a_parents_order_to_resume_tells_it_that_the_child_stays_failed():
         parent_step_id=2,
     )
     assert world.ended_as == "FAILED"
-    world.dues.clear()
     world.take(TimerFired(kind=DueKind.ORDER, step_id=0, body=b'"RESUME"'))
-    assert list(world.dues) == [(1, 2, DueKind.NEWS)]
+    assert list(world.decisions[-1][1].due) == [(1, 2, DueKind.NEWS)]
 
 
 def test_state_that_a_compensation_writes_is_kept():

@@ -1,5 +1,6 @@
 """Every example is run, with the worker that stands beside it, on a real server."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ from stepwell.client import Client
 from stepwell.client.calls import Call
 from stepwell.demo import INPUT
 from stepwell.engine.control.table import CONTROLS
+from stepwell.model.definition import StepType
 from tests.journeys.harness import PATIENCE_S, ServerProcess
+from tests.journeys.plugins import installed
+from tests.journeys.shop import shop
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -24,7 +28,8 @@ PAGES = ROOT / "docs" / "reference" / "step-types"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with (
-        ServerProcess(tmp_path_factory.mktemp("server")) as running,
+        installed(EXAMPLES / "slug_step", tmp_path_factory.mktemp("site")),
+        ServerProcess(tmp_path_factory.mktemp("server"), http_allow="127.0.0.1") as running,
         working(running, EXAMPLES / "step_types" / "workers.py"),
         running.client() as client,
     ):
@@ -58,6 +63,9 @@ def ran(client: Client, file: Path, given: dict[str, Any]) -> Any:
     return client.run(definition["name"], given, timeout=PATIENCE_S)
 
 
+SHOP = "the shop's address"
+"""Stands in an input where a web server is needed."""
+
 STEP_TYPES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "worker": ({"name": "Asha"}, "COMPLETED", {"result": "Hello, Asha"}),
     "noop": ({"customer": {"id": 3}, "id": 7}, "COMPLETED", {"customer": {"id": 3}, "label": "order 7"}),
@@ -77,6 +85,15 @@ STEP_TYPES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
     "update_step": ({"approved": True}, "COMPLETED", {"approved": True}),
     "send_response": ({"order": 7}, "COMPLETED", {"sent": 202}),
     "process_tracker": ({}, "COMPLETED", {"status": "COMPLETED"}),
+    "switch": ({"weight": 40}, "COMPLETED", {"case": "large", "truck": "COMPLETED", "mail": "SKIPPED"}),
+    "while": ({"number": 20}, "COMPLETED", {"passes": 3, "number": 160}),
+    "wait": ({"order": 7}, "COMPLETED", {"timedOut": True}),
+    "sub_process": ({"customer": {}, "id": 7}, "COMPLETED", {"label": "order 7"}),
+    "javascript": ({"prices": [1, 2.5]}, "COMPLETED", {"result": "3.5 EUR"}),
+    "python": ({"prices": [1, 2.5]}, "COMPLETED", {"result": 3.5}),
+    "jq": ({"items": [{"price": 1}, {"price": 2}]}, "COMPLETED", {"result": 3}),
+    "http": ({"shop": SHOP, "id": 7}, "COMPLETED", {"statusCode": 200, "firstSku": "LAMP"}),
+    "builtin": ({"title": "Hello, World!"}, "COMPLETED", {"slug": "hello-world"}),
 }
 """File → input, the status it ends in, what its output must hold."""
 
@@ -84,7 +101,8 @@ STEP_TYPES: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", sorted(STEP_TYPES))
 def test_step_type(server: ServerProcess, name: str) -> None:
     given, status, output = STEP_TYPES[name]
-    with server.client() as client:
+    with server.client() as client, shop() as site:
+        given = {key: site.url if value is SHOP else value for key, value in given.items()}
         process = ran(client, EXAMPLES / "step_types" / f"{name}.yaml", given)
     assert process["status"] == status
     assert output.items() <= process["output"].items()
@@ -99,7 +117,11 @@ def test_every_step_type_has_its_page_and_its_example() -> None:
         assert page.startswith(f"# {name.upper()}\n")
         example = (EXAMPLES / "step_types" / f"{name}.yaml").read_text(encoding="utf-8")
         assert f"```yaml\n{example}```" in page, "the page shows the example as it is"
-        assert name.upper() in {step["type"] for step in yaml.safe_load(example)["steps"]}
+        assert name.upper() in types_in(yaml.safe_load(example)["steps"])
+
+
+def types_in(steps: list[dict[str, Any]]) -> set[str]:
+    return {step["type"] for step in steps}.union(*(types_in(step.get("children", [])) for step in steps))
 
 
 def test_order_fulfilment(server: ServerProcess) -> None:
@@ -127,6 +149,24 @@ def test_hello(server: ServerProcess) -> None:
             check=False,
         )
     assert done.stdout == "COMPLETED HELLO, ASHA!\n", done.stderr
+
+
+def test_the_how_to_shows_the_package_that_is_run() -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-step-type.md").read_text(encoding="utf-8")
+    assert len(page.splitlines()) < 60
+    for file in sorted((EXAMPLES / "slug_step").iterdir()):
+        if file.is_file():
+            assert file.read_text(encoding="utf-8") in page
+
+
+def test_the_readme_names_the_step_types_that_are_missing() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = [
+        line for line in readme.splitlines() if line.startswith("- **Step types that are not there yet.**")
+    ]
+    assert {word for word in StepType if word.value in re.findall(r"[A-Z_]{2,}", line)} == set(
+        StepType
+    ) - set(CONTROLS)
 
 
 @pytest.mark.parametrize(

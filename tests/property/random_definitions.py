@@ -11,7 +11,7 @@ Step = dict[str, Any]
 
 DEEPEST = 5
 MOST_STEPS = 40
-SIZES = (2, 4, 8, 12, 16, 20, 24, 28, 32, MOST_STEPS)
+SIZES = (2, 5, 9, 14, 20, 26, 32, MOST_STEPS)
 QUEUES = ("alpha", "beta")
 BUILT_IN = ("HTTP", "JAVASCRIPT", "PYTHON", "JQ", "BUILTIN")
 KEYS = ("a", "b", "c")
@@ -78,7 +78,7 @@ class _Drawing:
     def definition(self, name: str) -> Step:
         chance, known = self._random.random, Known()
         written: Step = {"name": name, "version": 1, "steps": self._sequence(1, (), known, [])}
-        while self._left > 0 and len(written["steps"]) < 6:
+        while self._left > 0 and len(written["steps"]) < 12:
             written["steps"] += self._sequence(1, (), known, [])
         if chance() < 0.3:
             written["defaultInput"] = {"order": 1, "items": [1, 2]}
@@ -98,7 +98,7 @@ class _Drawing:
 
     def _sequence(self, depth: int, loops: tuple[str, ...], known: Known, later: Known) -> list[Step]:
         steps: list[Step] = []
-        for _ in range(self._random.choice((1, 1, 2, 2, 3, 4))):
+        for _ in range(self._random.choice((1, 2, 2, 3, 3, 4))):
             if steps and self._left <= 0:
                 break
             steps.append(self._step(depth, loops, known, later))
@@ -113,7 +113,7 @@ class _Drawing:
         ref = f"{kind[:6].lower()}{self._count}"
         seen = known + later
         step: Step = {"type": kind, "ref": ref, "name": ref, "input": {}}
-        if random.random() < (0.6 if kind == "FAIL" else 0.2):
+        if random.random() < (0.75 if kind == "FAIL" else 0.2):
             step["optional"] = True
         if kind in CONTAINERS:
             self._container(step, depth, loops, known, seen)

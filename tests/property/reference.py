@@ -616,7 +616,8 @@ class Run:
         record = self.records.get((ref, *indices))
         if record is None or (ref, *indices) == path:
             return MISSING
-        return walk({"output": record.output, "input": record.input, "status": record.status}, names)
+        status = TEXT if record.status == "RUNNING" else record.status
+        return walk({"output": record.output, "input": record.input, "status": status}, names)
 
 
 IDS = ("subProcessId", "subProcessRequestId", "subProcessCorrelationId")

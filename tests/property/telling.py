@@ -5,6 +5,7 @@ script runner, the people who send signals and the operator; what it does next i
 answers from the seed and the step's own name, so that it answers the same when other steps are left out.
 """
 
+import traceback
 from random import Random
 from typing import Any
 
@@ -65,11 +66,14 @@ class Telling:
         self.seed = seed
         self.random = Random(seed)
         self.history: list[str] = []
+        self.failure = ""
         self._watch = watch
         self._most_transitions = self.random.choice((1, 2, 3, 5, 9, 64)) if calm else 10**9
         self._steps = {
             (name, step["ref"]): step for name, each in definitions.items() for step in walk(each["steps"])
         }
+        self._failures = self.random.choice((0.02, 0.02, 0.1, 0.3))
+        """How often an answer is a bad one."""
         self._unruly = self.random.random() < 0.3
         # In which order a resume comes to the branches of an EXIT is not said: whom it catches is open then.
         self._resumes = 0 if races(definitions) else self.random.choice((0, 0, 1, 1, 2))
@@ -100,10 +104,13 @@ class Telling:
     # -- the story
 
     def play(self) -> None:
-        """Raises Different."""
+        """Both tellings to their end, or to `failure`."""
         usual, draft.MAX_TRANSITIONS = draft.MAX_TRANSITIONS, self._most_transitions
         try:
             self._play()
+        except Exception as error:
+            told = [] if isinstance(error, Different) else traceback.format_exception(error)
+            self.failure = "".join((*told, f"{error}"))
         finally:
             draft.MAX_TRANSITIONS = usual
 
@@ -206,6 +213,8 @@ class Telling:
         )
 
     def _operate(self) -> None:
+        self._failures = self.random.choice((0.02, 0.02, 0.1, 0.3))
+        """How often an answer is a bad one."""
         self._unruly = self.random.random() < 0.3
         status, event = self.random.choice(
             (("TERMINATED", TerminateRequested()), ("CANCELLED", CancelRequested()))
@@ -247,7 +256,7 @@ class Telling:
         run = self.reference.runs[key]
         if work.type == SCRIPT:
             step = self._steps[run.definition["name"], str(parse_path(work.ref)[0])]
-            return _evaluated(random, step["type"], self._clock.now())
+            return _evaluated(random, step["type"], self._clock.now(), self._failures)
         output: Step = {"n": random.randint(1, 99)}
         if random.random() < 0.4:
             output["of"] = {"x": [random.randint(1, 9)]}
@@ -259,7 +268,11 @@ class Telling:
             output["__statePut"] = {random.choice(KEYS): random.choice((output["n"], "text", {"n": 3}))}
         elif random.random() < 0.1:
             output[random.choice(("__stateRemove", "__statePutRemove"))] = [random.choice(KEYS)]
-        status = random.choices(("COMPLETED", "FAILED", "RUNNING"), (80, 18, 5))[0]
+        status = (
+            "FAILED"
+            if random.random() < self._failures
+            else random.choice(("COMPLETED",) * 15 + ("RUNNING",))
+        )
         if status == "FAILED" and random.random() < 0.9:
             output[random.choice(("error", "error", "lastError"))] = random.choice(("broken", {"code": 5}))
         return status, output
@@ -326,19 +339,20 @@ class Telling:
         )
 
 
-def _evaluated(random: Random, type: str, now: int) -> tuple[str, Any]:
+def _evaluated(random: Random, type: str, now: int, failures: float) -> tuple[str, Any]:
     logs = ["looked"] if random.random() < 0.3 else []
-    if random.random() < 0.04:
+    bad = random.random() < failures / 2
+    if bad and random.random() < 0.4:
         return "FAILED", {"error": "the script broke", "logs": logs}
     result: Any
     match type:
         case "SWITCH":
-            result = random.choice((*CASES, *CASES, "other", random.choice((None, 7, ["S"]))))
+            result = random.choice((None, 7, ["S"]) if bad else (*CASES, *CASES, "other"))
         case "WHILE":
-            result = random.choice((True, True, False, False, random.choice((True, True, None, "yes", 1))))
+            result = random.choice((None, "yes", 1) if bad else (True, True, True, False, False))
         case _:
             moment = random.choice((now - 5, now, now + 1, now + 60.0, now + 2_500, now + 10**9))
-            result = random.choice(({"waitUntil": moment},) * 9 + ({}, "soon"))
+            result = random.choice(({}, "soon", {"waitUntil": "later"})) if bad else {"waitUntil": moment}
     return "COMPLETED", {"result": result, "logs": logs}
 
 

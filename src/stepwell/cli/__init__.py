@@ -15,6 +15,9 @@ from stepwell.cli.connection import told
 from stepwell.cli.definitions import definition
 from stepwell.cli.demo import demo
 from stepwell.cli.doctor import doctor
+from stepwell.cli.holds import hold
+from stepwell.cli.jobs import job
+from stepwell.cli.operations import COMMANDS as OPERATIONS
 from stepwell.cli.policies import policy
 from stepwell.cli.processes import process
 from stepwell.cli.run import run
@@ -61,6 +64,9 @@ def main() -> None:
     """
 
 
+for command in OPERATIONS:
+    process.add_command(command)
+
 for command in (
     demo,
     server,
@@ -68,6 +74,8 @@ for command in (
     definition,
     run,
     process,
+    job,
+    hold,
     worker,
     policy,
     table,

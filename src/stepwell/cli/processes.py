@@ -137,8 +137,8 @@ def terminate(server: Server, process_ids: tuple[int, ...], reason: str, form: s
 @output_option
 @connection_options
 def resume(server: Server, process_ids: tuple[int, ...], version: str | None, form: str) -> None:
-    """Go on with processes that failed. Exit code 1 if one of them could not go on."""
-    answer = server.client.resume(process_ids) if version is None else _follow(server, process_ids, version)
+    """Go on with processes that failed or are paused. Exit code 1 if one of them could not go on."""
+    answer = _go_on(server, process_ids, version)
     if form == "json":
         emit(answer)
     else:
@@ -148,15 +148,18 @@ def resume(server: Server, process_ids: tuple[int, ...], version: str | None, fo
         raise SystemExit(1)
 
 
-def _follow(server: Server, process_ids: tuple[int, ...], version: str) -> "OperationAnswer":
+def _go_on(server: Server, process_ids: tuple[int, ...], version: str | None) -> "OperationAnswer":
     from stepwell.client import ApiError
 
-    if version != "latest" and not version.isdecimal():
+    if version is not None and version != "latest" and not version.isdecimal():
         raise click.UsageError("--version takes a number, or latest")
     details: list[OperationDetail] = []
     for id in process_ids:
         try:
-            server.client.resume_with_version(id, None if version == "latest" else int(version))
+            if version is None:
+                server.client.go_on(id)
+            else:
+                server.client.resume_with_version(id, None if version == "latest" else int(version))
             details.append({"id": str(id), "message": None, "error": None})
         except ApiError as error:
             if error.status not in (404, 409):

@@ -1,0 +1,134 @@
+"""Many definitions against the reference, on two processes, and what is said of the first one that differs.
+
+python -m tests.property.campaign 200000          seeds 0 … 199,999
+python -m tests.property.campaign --seed 1234     one of them again, made as small as it can be
+"""
+
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from multiprocessing import Pool
+from random import Random
+from time import monotonic
+
+import yaml
+
+from tests.property.random_definitions import Step, draw_definitions, walk
+from tests.property.telling import Telling
+
+CHUNK = 250
+WHOLE = 3
+"""Of so many seeds one is calm: decisions are cut into slices there."""
+
+
+def tell(seed: int, definitions: dict[str, Step] | None = None, *, watch: bool = False) -> Telling:
+    """Play one seed. What went wrong, if anything did, stands in its `failure`."""
+    calm = seed % WHOLE == 0
+    telling = Telling(seed, definitions or draw_definitions(Random(seed), calm=calm), calm=calm, watch=watch)
+    telling.play()
+    return telling
+
+
+def report(seed: int) -> str:
+    """Everything about a seed that fails: the smallest definition, what happened, the difference, the command."""
+    definitions = _shrunk(seed, draw_definitions(Random(seed), calm=seed % WHOLE == 0))
+    telling = tell(seed, definitions, watch=True)
+    if not telling.failure:
+        telling = tell(seed, definitions)
+    written = "---\n".join(
+        yaml.dump(each, Dumper=_Plain, sort_keys=False, width=110) for each in definitions.values()
+    )
+    return "\n".join(
+        (
+            f"seed {seed}",
+            written,
+            *telling.history,
+            telling.failure,
+            f"again: .venv/bin/python -m tests.property.campaign --seed {seed}",
+        )
+    )
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _shrunk(seed: int, definitions: dict[str, Step]) -> dict[str, Step]:
+    """Leave out steps and settings while it still fails."""
+    smaller = True
+    while smaller:
+        smaller = False
+        for candidate in _smaller(definitions):
+            if tell(seed, candidate).failure:
+                definitions, smaller = candidate, True
+                break
+    return definitions
+
+
+def _smaller(definitions: dict[str, Step]) -> Iterator[dict[str, Step]]:
+    for name in definitions:
+        if name != "story":
+            yield {other: each for other, each in definitions.items() if other != name}
+        for key in ("defaultInput", "defaultOutput", "outputMapping", "configuration", "metadata"):
+            if key in definitions[name]:
+                copy = deepcopy(definitions)
+                del copy[name][key]
+                yield copy
+        for number in range(len(walk(definitions[name]["steps"]))):
+            yield from _without(definitions, name, number)
+
+
+def _without(definitions: dict[str, Step], name: str, number: int) -> Iterator[dict[str, Step]]:
+    """The nth step gone, then its children in its place, then without what it need not have."""
+    for inner in (False, True):
+        copy = deepcopy(definitions)
+        ref = walk(copy[name]["steps"])[number]["ref"]
+        for steps in _lists(copy[name]):
+            found = next((step for step in steps if step["ref"] == ref), None)
+            if found is not None and (not inner or found.get("children")):
+                at = steps.index(found)
+                steps[at : at + 1] = found["children"] if inner else []
+        if all(len(s["children"]) == 1 for s in walk(copy[name]["steps"]) if s["type"] == "FOREACH"):
+            yield copy
+    for key in ("configuration", "optional"):
+        copy = deepcopy(definitions)
+        if walk(copy[name]["steps"])[number].pop(key, None):
+            yield copy
+    for key in walk(definitions[name]["steps"])[number]["input"]:
+        copy = deepcopy(definitions)
+        del walk(copy[name]["steps"])[number]["input"][key]
+        yield copy
+
+
+def _lists(definition: Step) -> list[list[Step]]:
+    return [definition["steps"], *(s["children"] for s in walk(definition["steps"]) if "children" in s)]
+
+
+def _first_failure(seeds: range) -> int | None:
+    return next((seed for seed in seeds if tell(seed).failure), None)
+
+
+def main(words: list[str]) -> int:
+    if words[:1] == ["--seed"]:
+        print(report(int(words[1])))
+        return 0
+    count, begun = int(words[0]), monotonic()
+    chunks = [range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
+    with Pool(2) as pool:
+        for nth, failed in enumerate(pool.imap_unordered(_first_failure, chunks), start=1):
+            done = min(nth * CHUNK, count)
+            print(
+                f"\r{done:,} of {count:,} definitions agree, {monotonic() - begun:.0f} s", end="", flush=True
+            )
+            if failed is not None:
+                pool.terminate()
+                print()
+                print(report(failed))
+                return 1
+    print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
