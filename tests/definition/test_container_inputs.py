@@ -62,7 +62,7 @@ def test_good_containers(kind, input):
         ("SWITCH", {"script": 7, "responseMapping": [TO_A, TO_B]}, [("script", "WRONG_KIND")]),
         ("SWITCH", {"value": 1, "responseMapping": {"x": "a"}}, [("responseMapping", "WRONG_KIND")]),
         ("SWITCH", {"value": 1, "responseMapping": [TO_B, 3, TO_B]},
-         [("responseMapping[1]", "WRONG_KIND"), ("responseMapping[2].defaultBranch", "DUPLICATE")]),
+         [("responseMapping[1]", "WRONG_KIND"), ("responseMapping[2].defaultBranch", "AMBIGUOUS")]),
         ("SWITCH", {"value": 1, "responseMapping": [{}, {"targetRef": "c", "value": 1}]},
          [("responseMapping[0].targetRef", "MISSING"), ("responseMapping[0].value", "MISSING"),
           ("responseMapping[1].targetRef", "UNKNOWN_TARGET")]),
@@ -96,7 +96,7 @@ def test_without_children_they_run_nothing(kind, input):
     ("kind", "input", "path", "code"),
     [
         ("SWITCH", {"value": 1, "script": SCRIPT, "responseMapping": [TO_A, TO_B]}, "value", "NO_EFFECT"),
-        ("SWITCH", {"value": 1, "responseMapping": [TO_A]}, "responseMapping", "UNREACHABLE"),
+        ("SWITCH", {"value": 1, "responseMapping": [TO_A]}, "responseMapping", "NEVER_RUNS"),
         ("SWITCH", {"value": 1, "responseMapping": [TO_A, {**TO_B, "value": 1}]},
          "responseMapping[1].value", "NO_EFFECT"),
         ("PARALLEL", {"joinPolicy": "ANY", "joinCount": 1}, "joinCount", "NO_EFFECT"),

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from stepwell.client import Client
-from stepwell.client.calls import Call
+from stepwell.client.asking import Call
 from stepwell.demo import INPUT
 from stepwell.engine.control.table import CONTROLS
 from stepwell.model.definition import StepType

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stepwell.client import ApiError
-from stepwell.client.calls import Call
+from stepwell.client.asking import Call
 from tests.journeys.harness import ServerProcess, until
 from tests.journeys.shop import Shop, shop
 
@@ -68,9 +68,9 @@ def ran(server: ServerProcess, name: str, given: JsonObject | None = None) -> Js
     return ended(server, started(server, name, given))
 
 
-def tell(server: ServerProcess, id: int, what: str, body: bytes = b"{}") -> None:
+def tell(server: ServerProcess, id: int, what: str, body: bytes = b"{}", **query: str) -> None:
     with server.client() as client:
-        client.send(Call(method="POST", path=f"/api/process/{id}/{what}", body=body))
+        client.send(Call(method="POST", path=f"/api/process/{id}/{what}", body=body, query=query))
 
 
 # -- what they do
@@ -159,8 +159,8 @@ def test_wait_until_a_script_says(server: ServerProcess) -> None:
 def test_a_signal_ends_a_wait(server: ServerProcess) -> None:
     put(server, "signalled", step("WAIT", "w", forSignal="paid", correlation="{{ input.order }}"))
     id = started(server, "signalled", {"order": 7})
-    tell(server, id, "signal/paid?correlation=8", b'{"no":1}')
-    tell(server, id, "signal/paid?correlation=7", b'{"by":"Asha"}')
+    tell(server, id, "signal/paid", b'{"no":1}', correlation="8")
+    tell(server, id, "signal/paid", b'{"by":"Asha"}', correlation="7")
     assert ended(server, id)["output"] == {"by": "Asha"}
 
 
@@ -239,7 +239,7 @@ def test_bad_inputs_are_refused_when_they_are_stored(
 ) -> None:
     with pytest.raises(ApiError) as refused:
         put(server, "bad", bad)
-    assert path in {problem["path"] for problem in refused.value.problems}
+    assert path in {problem.path for problem in refused.value.problems}
 
 
 # -- killed meanwhile

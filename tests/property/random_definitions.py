@@ -119,6 +119,8 @@ class _Drawing:
             self._container(step, depth, loops, known, seen)
         else:
             self._leaf(step, loops, seen)
+        if kind not in ("WORKER", "BUILT_IN") and random.random() < 0.3:
+            step["configuration"] = {"errorPolicyName": random.choice(("once", "later", "strict", "leave"))}
         known.append((ref, loops, kind))
         return step
 

@@ -51,6 +51,10 @@ class Ended(Exception):
     """The process has ended under the step that runs."""
 
 
+class Own(tuple[str, Any]):
+    """How a step ends that fails by itself, and not because of a child."""
+
+
 class Record:
     """A step context."""
 
@@ -282,13 +286,42 @@ class Run:
             record.renew()
         record.status = "RUNNING"
         try:
-            said = BODIES[step["type"]](self, record)
-            record.status, record.output = said if isinstance(said, tuple) else (yield from said)
+            record.status, record.output = yield from self._tried(record)
         except (GeneratorExit, Ended):
             if record.status == "RUNNING":
                 record.status = "CANCELLED"
             raise
         return record
+
+    def _tried(self, record: Record) -> Body:
+        """Until its error policy has had enough. Of control steps it minds the failures of their own: a bad input, a
+        script, the process that they have started."""
+        left, interval = self.policy(record.step)
+        while True:
+            said = BODIES[record.step["type"]](self, record)
+            said = said if isinstance(said, tuple) else (yield from said)
+            if not isinstance(said, Own):
+                return said
+            if not left:
+                return tuple(said)
+            left, record.output = left - 1, said[1]
+            record.renew()
+            record.chosen = record.child = None
+            yield self.sleep(self.world.now + interval)
+
+    def policy(self, step: Step) -> tuple[int, int]:
+        """How many retries a failure of the step has, and the time between them."""
+        named = self.world.policies.get(step.get("configuration", {}).get("errorPolicyName"), {})
+        failure = named.get("failure", {})
+        return (
+            (failure["retryCount"], failure["retryInterval"]) if failure.get("action") == "RETRY" else (0, 0)
+        )
+
+    def sleep(self, at: int) -> Wait:
+        wait = Wait("sleep", at=at)
+        if at <= self.world.now:
+            self.world.post(lambda: self.tell(wait, None) if wait in self.waits else None)
+        return wait
 
     def skip(self, step: Step, indices: Path, parent: Record | None) -> None:
         path, made_by = (step["ref"], *indices), parent.execution if parent else 1
@@ -300,9 +333,7 @@ class Run:
         record.status, record.made_by = "SKIPPED", made_by
 
     def work(self, record: Record) -> Body:
-        policy = self.world.policies.get(record.step.get("configuration", {}).get("errorPolicyName"), {})
-        failure = policy.get("failure", {})
-        left = failure.get("retryCount", 0) if failure.get("action") == "RETRY" else 0
+        left, _ = self.policy(record.step)
         while True:
             status, output = yield Wait("answer", (record.path, record.execution))
             if status == "COMPLETED":
@@ -333,7 +364,7 @@ class Run:
     def exit(self, record: Record) -> Said:
         status, own = record.input.get("status", "COMPLETED") or "COMPLETED", record.input.get("output")
         if status not in ("COMPLETED", "FAILED", "TERMINATED") or not isinstance(own, dict | None):
-            return refused()
+            return "FAILED", {"error": TEXT}
         cause = {"error": TEXT} if status == "FAILED" else {}
         record.status = "FAILED" if status == "FAILED" else "COMPLETED"
         record.output = cause if own is None else own
@@ -372,7 +403,7 @@ class Run:
         else:
             well, said = yield from self.ask(record)
             if not well:
-                return "FAILED", said
+                return Own(("FAILED", said))
             result, logs = said["result"], said["logs"]
             at = (
                 result.get("waitUntil")
@@ -399,7 +430,7 @@ class Run:
         return (
             ("COMPLETED", {"timedOut": True})
             if given.get("onTimeout") == "CONTINUE"
-            else refused("TIMED_OUT")
+            else ("TIMED_OUT", {"error": TEXT})
         )
 
     def signal(self, name: str, correlation: str | None, payload: Any) -> None:
@@ -430,7 +461,7 @@ class Run:
             if not record.inside:
                 well, said = yield from self.ask(record)
                 if not well:
-                    return "FAILED", said
+                    return Own(("FAILED", said))
                 if said["result"] is False:
                     return "COMPLETED", {"passes": record.passes}
                 if said["result"] is not True or record.passes >= most:
@@ -451,7 +482,7 @@ class Run:
             if "value" not in given or given.get("script"):
                 well, said = yield from self.ask(record)
                 if not well:
-                    return "FAILED", said
+                    return Own(("FAILED", said))
                 case, logs = said["result"], said["logs"]
             if isinstance(case, dict | list):
                 return refused()
@@ -558,7 +589,7 @@ class Run:
             return status, {**ids, "subProcessOutput": output}
         said = output.get("error") if isinstance(output, dict) else None
         output = {**ids, "subProcessOutput": output, "error": said if isinstance(said, str) else TEXT}
-        return "TIMED_OUT" if status == "TIMED_OUT" else "FAILED", output
+        return Own(("TIMED_OUT" if status == "TIMED_OUT" else "FAILED", output))
 
     # -- templates
 
@@ -680,8 +711,8 @@ def render(path: Path) -> str:
     return path[0] + "".join(f"[{index}]" for index in path[1:])
 
 
-def refused(status: str = "FAILED") -> Said:
-    return status, {"error": TEXT}
+def refused() -> Said:
+    return Own(("FAILED", {"error": TEXT}))
 
 
 def stripped(output: Any) -> Any:

@@ -9,9 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
-from stepwell.engine import climb, error_policy, hooks, process, reactions, steps
+from stepwell.engine import (
+    climb,
+    error_policy,
+    hooks,
+    limits,
+    process,
+    reactions,
+    rerun,
+    signals,
+    steps,
+)
 from stepwell.engine.control import foreach, table
 from stepwell.engine.draft import Draft
+from stepwell.engine.effects import Mark
 from stepwell.model.codec import change, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
@@ -22,6 +33,7 @@ from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.fold import Fold
 from stepwell.runtime.lane import Lane
+from stepwell.runtime.surroundings import Surroundings
 from stepwell.runtime.turn import Node, OneTurn
 from stepwell.store.memory import MemoryTurn
 from stepwell.store.port import Changes
@@ -385,6 +397,122 @@ def hook_starts_twice() -> AbstractContextManager[None]:
     return everywhere(right, wrong)
 
 
+# -- families, waits, limits, operations
+
+
+def childs_news_are_dropped() -> AbstractContextManager[None]:
+    return everywhere(process.tell_parent, lambda draft: None)
+
+
+def order_is_not_written() -> AbstractContextManager[None]:
+    """The end of a parent does not go down."""
+    return everywhere(steps.end_child, lambda draft, step: None)
+
+
+def wake_is_not_written() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, kind: DueKind, *given: Any) -> Any:
+        return step if kind is DueKind.WAKE else right(draft, step, kind, *given)
+
+    right = steps.set_timer
+    return everywhere(right, wrong)
+
+
+def place_is_not_given_back() -> AbstractContextManager[None]:
+    return everywhere(limits.leave, lambda draft, plan, step: None)
+
+
+def next_in_line_is_not_called() -> AbstractContextManager[None]:
+    return everywhere(limits._call_in, lambda draft, name, room, most: room)
+
+
+def room_is_one_too_large() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, plan: Any, step: Any) -> bool:
+        larger = change(plan.preparation, concurrency=plan.preparation.concurrency + 1)
+        return right(draft, change(plan, preparation=larger), step)
+
+    right = limits.come_in
+    return patched(limits, "come_in", wrong)
+
+
+def window_is_not_advanced() -> AbstractContextManager[None]:
+    """Whoever finds the window full starts all the same."""
+
+    def wrong(draft: Draft, plan: Any, step: Any) -> int:
+        right(draft, plan, step)
+        return draft.now
+
+    right = limits.book
+    return patched(limits, "book", wrong)
+
+
+def signal_is_kept_although_taken() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, name: str, correlation: Any) -> Any:
+        kept = draft.process.signals
+        found = right(draft, name, correlation)
+        draft.put_process(signals=kept)
+        return found
+
+    right = signals.take_early
+    return everywhere(right, wrong)
+
+
+def pause_is_ignored_by_what_follows() -> AbstractContextManager[None]:
+    """Only what was ready at that moment is held."""
+
+    def wrong(draft: Draft, ref: str) -> bool:
+        return draft.snapshot.marks.get(ref) is Mark.HOLD
+
+    return everywhere(steps.is_held, wrong)
+
+
+def rerun_takes_siblings_along() -> AbstractContextManager[None]:
+    """Everything beside the step begins anew, also what is before it."""
+
+    def wrong(draft: Draft, plan: Any) -> list[str]:
+        if plan.parent is None:
+            return [ref for ref in draft.plan.top if ref != plan.ref]
+        return [ref for ref in draft.plan.steps[plan.parent].children if ref != plan.ref]
+
+    def run_all(draft: Draft, event: Any) -> Any:
+        refused = right(draft, event)
+        if refused is None:
+            process.run_top(draft, 0)
+        return refused
+
+    right: Any = rerun.rerun_from_requested
+
+    @contextmanager
+    def both() -> Iterator[None]:
+        with patched(rerun, "_refs_behind", wrong), everywhere(right, run_all):
+            yield
+
+    return both()
+
+
+def own_hands_are_not_recovered() -> AbstractContextManager[None]:
+    """What they held when the server died waits for its lease."""
+    return patched(Clockwork, "recovered", lambda self, turn: [])
+
+
+def recovery_forgotten_after_a_rollback() -> AbstractContextManager[None]:
+    def wrong(self: Clockwork) -> None:
+        recovered = self._recovered
+        right(self)
+        self._recovered = recovered
+
+    right = Clockwork.look_again
+    return patched(Clockwork, "look_again", wrong)
+
+
+def persisted_value_is_written_by_the_last_only() -> AbstractContextManager[None]:
+    """Two processes of one turn do not see each other's entries."""
+
+    def wrong(self: Surroundings, key: Any) -> Any:
+        return self._turn.entry(key.kind, key.namespace, key.name)
+
+    return patched(Surroundings, "entry", wrong)
+
+
 MISTAKES: tuple[Mistake, ...] = (
     token_is_not_compared,
     accepted_twice,
@@ -417,4 +545,17 @@ MISTAKES: tuple[Mistake, ...] = (
     foreach_counts_wrong,
     resume_runs_good_steps_again,
     hook_starts_twice,
+    childs_news_are_dropped,
+    order_is_not_written,
+    wake_is_not_written,
+    place_is_not_given_back,
+    next_in_line_is_not_called,
+    room_is_one_too_large,
+    window_is_not_advanced,
+    signal_is_kept_although_taken,
+    pause_is_ignored_by_what_follows,
+    rerun_takes_siblings_along,
+    own_hands_are_not_recovered,
+    recovery_forgotten_after_a_rollback,
+    persisted_value_is_written_by_the_last_only,
 )

@@ -16,7 +16,7 @@ from stepwell.engine import steps
 from stepwell.testing.simulation import Outcome, SimulationFailed, run
 from tests.simulation.mistakes import everywhere
 
-SEEDS = int(os.environ.get("STEPWELL_SEEDS", "80"))
+SEEDS = int(os.environ.get("STEPWELL_SEEDS", "160"))
 SQLITE_SEEDS = max(4, SEEDS // 30)
 
 SOMETIMES = (
@@ -32,6 +32,33 @@ SOMETIMES = (
     "a start met a busy store",
     "a step timed out",
     "a template used an output",
+    "a child began",
+    "a child was terminated",
+    "a child's end reached its parent",
+    "a closed step began anew",
+    "a script ran: EVALUATING",
+    "a script ran: PREPARING",
+    "a script ran: TRANSFORMING",
+    "a signal came early",
+    "a signal was taken",
+    "a start was booked ahead",
+    "a step stood in line",
+    "a step was held by a pause",
+    "a value was persisted",
+    "an order ended a step",
+    "an order went down",
+    "marked HOLD",
+    "marked SKIP",
+    "the first child ended the others",
+    "what its own hands held was offered at the restart",
+    "CancelRequested",
+    "PauseRequested",
+    "UnpauseRequested",
+    "RerunFromRequested",
+    "SignalReceived",
+    "StateEdited",
+    "StepOrdered",
+    "StepRemoved",
     "an ended process was closed in slices",
     "an optional step failed",
     "answer lost",

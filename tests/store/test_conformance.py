@@ -197,7 +197,14 @@ def test_an_update_of_a_process_keeps_what_it_was_born_with(store: Store) -> Non
 def test_what_changes_seldom_in_a_process_is_set_and_taken_back(store: Store) -> None:
     put(store, new_processes=[process(64)])
     followed = {"definition_id": 2, "version": 2, "numbering": (1,)}
-    seldom = {**followed, "compensating": b"{}", "paused": True, "signals": b'[{"name":"a"}]', "secret_state": b"\xff", "response": b"{}"}
+    seldom = {
+        **followed,
+        "compensating": b"{}",
+        "paused": True,
+        "signals": b'[{"name":"a"}]',
+        "secret_state": b"\xff",
+        "response": b"{}",
+    }
     for status in (ProcessStatus.RUNNING, ProcessStatus.FAILED):
         for new in (process(64, status=status, **seldom), process(64, status=status)):
             put(store, processes=[new])

@@ -184,9 +184,7 @@ def review(process_ids: int | Iterable[int], reason: str | None = None) -> Call[
     return _post("/api/process/bulkReviewed", _ids(process_ids), _query(reason=reason))
 
 
-def rerun(
-    process_id: int, version: int | str | None = None, *, reason: str | None = None
-) -> Call[Process]:
+def rerun(process_id: int, version: int | str | None = None, *, reason: str | None = None) -> Call[Process]:
     """Start a new process with the input of this one; returns the new one.
 
     It follows the same definition, unless a version is given; `"latest"` is the newest.

@@ -83,6 +83,7 @@ class Process(TypedDict, total=False):
     updated: int
     createdBy: str
     priority: int
+    compensating: str | None
 
 
 class OperationDetail(TypedDict):

@@ -102,7 +102,7 @@ def _mapping_problems(mapping: list[Any] | tuple[Any, ...], children: list[str],
         if entry.get("defaultBranch") is True:
             if default is not None:
                 yield Problem(
-                    f"{here}.defaultBranch", f"{default} is the default branch already", "DUPLICATE"
+                    f"{here}.defaultBranch", f"{default} is the default branch already", "AMBIGUOUS"
                 )
             default = default or here
         target = entry.get("targetRef")
@@ -111,7 +111,7 @@ def _mapping_problems(mapping: list[Any] | tuple[Any, ...], children: list[str],
     for ref in children if not is_open else ():
         if ref not in targets:
             yield Problem(
-                at, f"no case leads to the child {ref!r}: it never runs", "UNREACHABLE", warning=True
+                at, f"no case leads to the child {ref!r}: it never runs", "NEVER_RUNS", warning=True
             )
 
 

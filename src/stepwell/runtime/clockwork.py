@@ -27,6 +27,8 @@ class Clockwork:
         self._next_due = 0
         self._next_claim = 0
         self._recovered = False
+        self._recovery_kept = False
+        """The turn that recovered was committed."""
         self.dropped: list[int] = []
         """Claims whose rows the last look has deleted."""
         self.caught_up = False
@@ -47,7 +49,12 @@ class Clockwork:
     def look_again(self) -> None:
         """After a rollback nothing that was noted can be trusted."""
         self._next_due = self._next_claim = 0
+        self._recovered = self._recovery_kept
         self.caught_up = False
+
+    def committed(self) -> None:
+        """What the last look has found is acted on for good."""
+        self._recovery_kept = self._recovered
 
     def sign_of_life(self, client: str, host: str, now: int) -> None:
         self._alive[(client, host)] = now

@@ -154,6 +154,7 @@ class OneTurn:
 
     def committed(self) -> None:
         """Keep what is worth keeping. Called after the commit, never after a rollback."""
+        self._node.clockwork.committed()
         for process_id, fold in self._folds.items():
             process = fold.snapshot.process
             if process is None or not process.status.is_open:

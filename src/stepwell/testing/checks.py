@@ -6,13 +6,18 @@ what workers and callers were told.
 
 from collections.abc import Sequence
 
+from stepwell.model.definition import StepType
+from stepwell.model.due import DueKind
 from stepwell.model.errors import StepwellError
 from stepwell.runtime.asks import Ask
+from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.runtime.lane import Answer, Lane
 from stepwell.runtime.turn import RuntimeSettings
 from stepwell.testing.answer_checks import AnswerChecks
 from stepwell.testing.clients import Ledger
-from stepwell.testing.evidence import Evidence, broken
+from stepwell.testing.entry_checks import EntryChecks
+from stepwell.testing.evidence import Evidence, broken, shown
+from stepwell.testing.family_checks import FamilyChecks, orders_in
 from stepwell.testing.faults import FaultyStore
 from stepwell.testing.mirror import Delta
 from stepwell.testing.process_checks import ProcessChecks
@@ -27,12 +32,16 @@ class Checks:
     def __init__(self, world: World, store: FaultyStore, settings: RuntimeSettings, ledger: Ledger) -> None:
         evidence = Evidence(world, store, settings)
         self.mirror = evidence.mirror
-        self._evidence = evidence
+        self.evidence = self._evidence = evidence
+        self._served = False
+        """Has the server that runs now made a turn that was committed?"""
         self._store = store
         self._ledger = ledger
         self._reports = ReportChecks(evidence)
         self._steps = StepChecks(evidence)
-        self._processes = ProcessChecks(evidence)
+        self._entries = EntryChecks(evidence)
+        self._families = FamilyChecks(evidence)
+        self._processes = ProcessChecks(evidence, self._entries)
         self._answers = AnswerChecks(evidence)
 
     def after_turn(
@@ -44,16 +53,22 @@ class Checks:
         before = self._answers.held_by_poll(asks)
         delta = self.mirror.refresh(self._store)
         reports = self._reports.accepted_in(asks) if committed else {}
+        self._note_circumstances(lane, asks, delta, committed)
         old_steps = {new.id: old for old, new in delta.steps}
         for step_id, results in reports.items():
             self._reports.check(step_id, results, old_steps, delta)
         self._steps.resumed_before = {new.id: old.resumed for old, new in delta.processes if old is not None}
+        self._steps.paused_before = {now.id for was, now in delta.processes if was is not None and was.paused}
+        for _, process in delta.processes:
+            self._steps.note_reruns(process)
         for old, new in delta.steps:
             self._steps.check(old, new, reports.get(new.id, ()))
         for claim, after in delta.claims:
             self._steps.check_claim(claim.steps if claim else (), after.steps if after else ())
         for was, process in delta.processes:
             self._processes.check(was, process)
+        self._entries.check(delta)
+        self._families.check(delta, answers)
         touched = _touched(delta)
         for id in touched:
             if id in self.mirror.processes:
@@ -68,7 +83,11 @@ class Checks:
         mirror = self.mirror
         running = [row for row in mirror.processes.values() if row.status.is_open]
         if running:
-            broken("every process ends", f"{len(running)} did not, the first is {running[0].id}")
+            open_steps = (
+                step for id in mirror.steps_of[running[0].id] if (step := mirror.steps[id]).status.is_open
+            )
+            waiting = [f"{shown(step)} {step.phase} {step.hand_out}" for step in open_steps]
+            broken("every process ends", f"{len(running)} did not, {running[0].id} waits for {waiting}")
         ready = [step for step in mirror.steps.values() if step.hand_out.ready is not None]
         left = [*mirror.due.values(), *mirror.claims.values(), *ready]
         if left:
@@ -80,6 +99,27 @@ class Checks:
             if request_id in self._evidence.request_ids:
                 broken("busy means nothing happened", f"{request_id} was started")
         self._processes.check_hooks()
+        self._entries.check_end()
+
+    def _note_circumstances(
+        self, lane: Lane | None, asks: Sequence[Ask], delta: Delta, committed: bool
+    ) -> None:
+        evidence = self._evidence
+        evidence.orders = orders_in(asks)
+        evidence.updated = {
+            old.process_id for old, new in delta.due if old is not None and old.kind is DueKind.UPDATE
+        }
+        for _, step in delta.steps:
+            plan = evidence.plan(self.mirror.processes[step.process_id]).steps[str(step.path[0])]
+            if plan.type is StepType.UPDATE_STEP and not step.status.is_open:
+                evidence.updated.add(step.process_id)
+        evidence.recovering = committed and not self._served
+        self._served = lane is not None and (self._served or committed)
+        if evidence.recovering:
+            fresh = {after.id for before, after in delta.claims if before is None and after is not None}
+            for claim in self.mirror.claims.values():
+                if claim.client.startswith(OWN_HANDS) and claim.id not in fresh:
+                    broken("a restart offers at once what its own hands held", f"{claim}")
 
 
 def _touched(delta: Delta) -> list[int]:

@@ -10,7 +10,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime import catalog
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, StartAsk
 from stepwell.runtime.requests import StartRequest
-from stepwell.testing.definitions import POLICIES, Drawing, draw_policy
+from stepwell.testing.definitions import POLICIES, Drawing, below, draw_policy
 from stepwell.testing.world import LOST, Line, World
 
 
@@ -136,10 +136,11 @@ class Operator:
 class Editor:
     """Stores new versions of definitions and policies while processes run."""
 
-    def __init__(self, world: World, line: Line, names: tuple[str, ...]) -> None:
+    def __init__(self, world: World, line: Line, names: tuple[str, ...], family: tuple[str, ...]) -> None:
         self._world = world
         self._line = line
         self._names = names
+        self._family = family
         self._stopped = False
 
     def begin(self) -> None:
@@ -156,7 +157,8 @@ class Editor:
             policy = draw_policy(random, random.choice(POLICIES))
             self._send(lambda turn, now: catalog.put_policy(turn, now, policy, "editor"))
         else:
-            definition = change(Drawing(random).definition(random.choice(self._names)), version=None)
+            name = random.choice(self._names)
+            definition = change(Drawing(random, below(self._family, name)).definition(name), version=None)
             self._send(lambda turn, now: catalog.put_definition(turn, now, definition, "editor", update=True))
 
     def _send(self, errand: Callable[[Any, int], Any]) -> None:

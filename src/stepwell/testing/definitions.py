@@ -13,6 +13,7 @@ from stepwell.model.definition import (
 )
 from stepwell.model.error_policy import ErrorPolicy, Reaction, StepErrorAction
 from stepwell.model.work import QueueName
+from stepwell.testing.further_steps import WEIGHTS, configured, draw_input, update_input, with_gateway
 
 WORKERS = ("alpha", "beta", "gamma")
 QUEUES = tuple(QueueName("default", StepType.WORKER.value, name) for name in WORKERS)
@@ -46,13 +47,19 @@ def _wide_loop() -> ProcessDefinition:
     )
 
 
-class Drawing:
-    """Draws one definition."""
+def below(family: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """The processes that one of this name may start: those that come after it, so that there is an end."""
+    return family[family.index(name) + 1 :] if name in family else family
 
-    def __init__(self, random: Random) -> None:
+
+class Drawing:
+    """Draws one definition. With `family`, of all kinds of steps: those are the processes that it may start."""
+
+    def __init__(self, random: Random, family: tuple[str, ...] = ()) -> None:
         self._random = random
+        self._family = family
         self._count = 0
-        self._left = MOST_STEPS
+        self._left = MOST_STEPS if not family else MOST_STEPS - 4
 
     def definition(self, name: str) -> ProcessDefinition:
         random = self._random
@@ -92,6 +99,9 @@ class Drawing:
         steps: list[StepDefinition] = []
         for _ in range(count):
             steps.append(self._step(depth, (*before, *steps), loop))
+        if self._family and steps and self._random.random() < 0.15:
+            self._count += 1
+            return with_gateway(self._random, f"s{self._count}", tuple(steps))
         return tuple(steps)
 
     def _step(self, depth: int, before: tuple[StepDefinition, ...], loop: bool) -> StepDefinition:
@@ -123,6 +133,16 @@ class Drawing:
             case StepType.FOREACH:
                 given = self._loop_input(before)
                 children = (self._step(depth + 1, (), True),)
+            case _:
+                children, given = self._further(kind, depth, before, loop)
+        if kind is StepType.PARALLEL and self._family and children and self._random.random() < 0.4:
+            given = self._random.choice(({"joinPolicy": "ANY"}, {"joinPolicy": "N", "joinCount": 1}))
+        configuration = StepConfiguration(
+            error_policy_name=self._random.choice(POLICIES) if self._random.random() < 0.6 else None,
+            priority=self._random.randint(-3, 3) if self._random.random() < 0.2 else None,
+        )
+        if self._family:
+            configuration = configured(self._random, kind, configuration)
         return StepDefinition(
             type=kind,
             name=name,
@@ -130,15 +150,30 @@ class Drawing:
             optional=optional,
             children=children,
             input=given,
-            configuration=StepConfiguration(
-                error_policy_name=self._random.choice(POLICIES) if self._random.random() < 0.6 else None,
-                priority=self._random.randint(-3, 3) if self._random.random() < 0.2 else None,
-            ),
+            configuration=configuration,
         )
+
+    def _further(
+        self, kind: StepType, depth: int, before: tuple[StepDefinition, ...], loop: bool
+    ) -> tuple[tuple[StepDefinition, ...], dict[str, Any]]:
+        """The children and the input of a step of one of the further kinds."""
+        children: tuple[StepDefinition, ...] = ()
+        if kind is StepType.SWITCH:
+            count = self._random.choice((1, 2, 3))
+            children = tuple(self._step(depth + 1, (), loop) for _ in range(count))
+        elif kind is StepType.WHILE:
+            children = self._sequence(depth + 1, self._random.randint(1, 2), (), loop)
+        elif kind is StepType.UPDATE_STEP:
+            # Often there is no such step, or it has not begun: then it is refused.
+            return (), update_input(self._random, [f"s{n}" for n in range(1, self._count + 6)])
+        family = (HOOK,) if loop else self._family
+        return children, draw_input(self._random, kind, children, family)
 
     def _kind(self, depth: int) -> StepType:
         if depth > DEEPEST or self._left <= 0:
             return StepType.WORKER if self._random.random() < 0.8 else StepType.NOOP
+        if self._family and self._random.random() < 0.45:
+            return self._random.choices(tuple(WEIGHTS), weights=tuple(WEIGHTS.values()))[0]
         kinds = (
             *(StepType.WORKER, StepType.NOOP, StepType.LIST, StepType.PARALLEL),
             *(StepType.FOREACH, StepType.FAIL, StepType.EXIT),
@@ -156,7 +191,7 @@ class Drawing:
         return given
 
     def _loop_input(self, before: tuple[StepDefinition, ...]) -> dict[str, Any]:
-        size = self._random.choice((0, 1, 2, 3, 5, 12, 24))
+        size = self._random.choice((0, 1, 2, 3) if self._family else (0, 1, 2, 3, 5, 12, 24))
         items: Any = [f"item {n}" for n in range(size)]
         if self._random.random() < 0.25:
             items = "{{ input.items }}"

@@ -1,20 +1,24 @@
 """What the invariants are judged by: rows before and after, definitions and policies, what was accepted so far."""
 
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from stepwell.definition.compile import build_plan
+from stepwell.definition.compile import WORK, build_plan
 from stepwell.definition.plan import Plan, StepPlan
 from stepwell.definition.renumber import follow
+from stepwell.engine.events import StepOrdered, StepRemoved
 from stepwell.model.codec import decode_as
 from stepwell.model.definition import ProcessDefinition
 from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import Phase, StepContext, StepStatus
 from stepwell.runtime.turn import RuntimeSettings
 from stepwell.testing.faults import FaultyStore
 from stepwell.testing.mirror import Mirror
 from stepwell.testing.world import World
+
+SCRIPTED = (Phase.PREPARING, Phase.EVALUATING, Phase.TRANSFORMING)
 
 
 class Violation(AssertionError):
@@ -37,6 +41,14 @@ class Evidence:
         """Process → its state as the accepted results made it."""
         self.request_ids: dict[str, int] = {}
         """Request id of a start → the process that exists."""
+        self.orders: Mapping[int, list[Any]] = {}
+        """What people asked of processes in this turn."""
+        self.updated: set[int] = set()
+        """Processes of which an UPDATE_STEP may have changed a step in this turn."""
+        self.reran: set[int] = set()
+        """Processes of which a step was run again: what failed before it stays as it is."""
+        self.recovering = False
+        """The first turn of a server is just over: what its own hands held before was offered again."""
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._policies: dict[int, ErrorPolicy] = {}
 
@@ -83,6 +95,17 @@ class Invariants:
 
     def step_plan(self, step: StepContext) -> StepPlan:
         return self.plan(self.mirror.processes[step.process_id]).steps[str(step.path[0])]
+
+    def is_offered(self, step: StepContext) -> bool:
+        """Is it in the hands of those who poll: its work, or a script of its own?"""
+        return step.phase in SCRIPTED or (step.phase is Phase.WORK and self.step_plan(step).type in WORK)
+
+    def was_ordered(self, step: StepContext) -> bool:
+        """Did people, or an UPDATE_STEP, decide in this turn what becomes of it?"""
+        events = self.evidence.orders.get(step.process_id, ())
+        return step.process_id in self.evidence.updated or any(
+            isinstance(event, StepOrdered | StepRemoved) for event in events
+        )
 
     def is_closing(self, process: ProcessContext) -> bool:
         """Did it end with more open steps than one decision cancels?"""

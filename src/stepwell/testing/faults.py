@@ -109,7 +109,7 @@ def draw_rates(random: Random) -> Rates:
 class Touched:
     """Keys of the rows that committed transactions wrote, by the name of their table."""
 
-    TABLES = ("process", "step", "execution", "due", "claim")
+    TABLES = ("process", "step", "execution", "due", "claim", "entry")
 
     def __init__(self) -> None:
         self.keys: dict[str, dict[object, None]] = {name: {} for name in self.TABLES}

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from stepwell.model.codec import Record
 from stepwell.model.due import Due
+from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.process import ProcessContext
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import StepContext, StepExecution
@@ -18,6 +19,7 @@ V = TypeVar("V")
 ALL = 1 << 30
 LAST_ID = 1 << 53
 END_OF_TIME = 1 << 61
+WATCHED = (EntryKind.STATE, EntryKind.LIMIT)
 
 
 class Delta(Record):
@@ -28,6 +30,7 @@ class Delta(Record):
     executions: dict[tuple[int, int], StepExecution]
     due: list[tuple[Due | None, Due | None]]
     claims: list[tuple[Claim | None, Claim | None]]
+    entries: list[tuple[Entry | None, Entry | None]]
 
 
 class Mirror:
@@ -39,6 +42,8 @@ class Mirror:
         self.executions: dict[tuple[int, int], StepExecution] = {}
         self.due: dict[tuple[int, int, int], Due] = {}
         self.claims: dict[int, Claim] = {}
+        self.entries: dict[tuple[EntryKind, str, str], Entry] = {}
+        """Persisted values and limits."""
         self.steps_of: dict[int, list[int]] = {}
         self.children_of: dict[int, list[int]] = {}
         self.due_of: dict[int, dict[tuple[int, int, int], Due]] = {}
@@ -58,6 +63,7 @@ class Mirror:
                         for key in [(new.step_id, new.id)]},
             due=self._changed(self.due, rows["due"]),
             claims=self._changed(self.claims, rows["claims"]),
+            entries=self._changed(self.entries, rows["entries"]),
         )  # fmt: skip
         self._index(delta)
         return delta
@@ -90,7 +96,7 @@ class Mirror:
 
 def _written(store: MemoryStore, faulty: FaultyStore) -> dict[str, dict[Any, Any]]:
     """Of the memory store only what was written: a check costs what the turn cost."""
-    found = {
+    found: dict[str, dict[Any, Any]] = {
         name: {key: getattr(store, table).rows.get(key) for key in faulty.touched.keys[table]}
         for name, table in (
             ("processes", "process"),
@@ -98,8 +104,11 @@ def _written(store: MemoryStore, faulty: FaultyStore) -> dict[str, dict[Any, Any
             ("executions", "execution"),
             ("due", "due"),
             ("claims", "claim"),
+            ("entries", "entry"),
         )
     }
+    entries: dict[Any, Any] = found["entries"]
+    found["entries"] = {key: row for key, row in entries.items() if key[0] in WATCHED}
     for keys in faulty.touched.keys.values():
         keys.clear()
     return found
@@ -115,6 +124,9 @@ def _all(store: Store) -> dict[str, dict[Any, Any]]:
             "due": {due_key(row): row for row in turn.due(END_OF_TIME, ALL)},
             "claims": _by_id(turn.claims_due(END_OF_TIME, ALL)),
         }
+    found["entries"] = {
+        (row.kind, row.namespace, row.name): row for kind in WATCHED for row in store.reads.entries(kind)
+    }
     executions = store.reads.executions([id for id, step in steps.items() if step.execution > 1])
     found["executions"] = {(row.step_id, row.id): row for rows in executions.values() for row in rows}
     return found

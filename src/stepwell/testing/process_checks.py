@@ -8,13 +8,21 @@ from stepwell.model.codec import decode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessContext, ProcessStatus
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import Phase, StepContext, StepStatus
+from stepwell.testing.entry_checks import EntryChecks
 from stepwell.testing.evidence import Evidence, Invariants, broken, shown, stops
+from stepwell.testing.family_checks import child_of
+
+NEWS_OF_OTHERS = (DueKind.NEWS, DueKind.UPDATE, DueKind.ORDER, DueKind.READY)
+"""Rows that other processes write: one may come to a process that has just ended. It does nothing there."""
+FROM_OTHERS = (DueKind.GO_ON, DueKind.NEWS, DueKind.UPDATE, DueKind.ORDER, DueKind.PAUSE)
+"""Rows that a step need not know of."""
 
 
 class ProcessChecks(Invariants):
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, entries: EntryChecks) -> None:
         super().__init__(evidence)
+        self.entries = entries
         self._hooks_owed: dict[int, list[int]] = {}
         """Process → how many hook processes it must have started at least, and at most."""
         self._hooks_seen: dict[int, int] = {}
@@ -56,6 +64,7 @@ class ProcessChecks(Invariants):
             ProcessStatus.COMPLETED: configuration.on_complete_process,
             ProcessStatus.FAILED: configuration.on_fail_process,
             ProcessStatus.TIMED_OUT: configuration.on_timeout_process,
+            ProcessStatus.CANCELLED: configuration.on_cancel_process,
         }
         sure = hooks.get(process.status) is not None and process.trigger.value != "STEP"
         self._owe_hook(process, int(sure), int(sure))
@@ -69,11 +78,17 @@ class ProcessChecks(Invariants):
                and step.status is not StepStatus.SKIPPED for path, step in by_ref.items()):  # fmt: skip
             self.see("ended by EXIT")
             return
+        if any(plan.steps[str(path[0])].type is StepType.FLOW_GATEWAY and b'"EXIT"' in step.output
+               for path, step in by_ref.items()):  # fmt: skip
+            self.see("ended by a gateway")
+            return
         top = [by_ref.get((ref,)) for ref in plan.top]
         bad = [step for step in top if step is not None and stops(self.step_plan(step), step)]
         if process.status is ProcessStatus.FAILED and not bad:
             broken("a process fails for a reason", f"process {process.id}: all top-level steps are fine")
         if process.status is ProcessStatus.COMPLETED:
+            if process.id in self.evidence.reran:
+                bad = []
             if bad or any(step is None or step.status.is_open for step in top):
                 broken("completed means all done", f"process {process.id}: {[shown(s) for s in bad]}")
             self._check_output(process, plan, [step for step in top if step is not None])
@@ -94,7 +109,7 @@ class ProcessChecks(Invariants):
             self._check_over(process, steps, due)
         for row in due.values():
             step = self.mirror.steps.get(row.step_id)
-            if step is not None and row.kind is not DueKind.GO_ON and not step.timers & row.kind:
+            if step is not None and row.kind not in FROM_OTHERS and not step.timers & row.kind:
                 broken("timers are known to their step", f"{shown(step)} does not know {row.kind.name}")
             if row.kind is DueKind.GO_ON and row.at <= self.world.now:
                 self.see("a decision went on in a further turn")
@@ -104,13 +119,14 @@ class ProcessChecks(Invariants):
     ) -> None:
         if self.is_closing(process):
             self.see("an ended process was closed in slices")
-            if len(due) > 1:
+            own = [row for row in due.values() if row.kind not in FROM_OTHERS or row.kind is DueKind.GO_ON]
+            if len(own) > 1:
                 broken("an end takes its timers along", f"process {process.id} left {list(due)}")
             return
         left = [step for step in steps if step.status.is_open]
         if left:
             broken("an end closes everything", f"process {process.id} left {shown(left[0])}")
-        rows = [row for row in due.values() if row.kind is not DueKind.START_PROCESS]
+        rows = [row for row in due.values() if row.kind not in (DueKind.START_PROCESS, *NEWS_OF_OTHERS)]
         if rows:
             broken("an end takes its timers along", f"process {process.id} left {rows[0]}")
 
@@ -119,32 +135,69 @@ class ProcessChecks(Invariants):
     ) -> None:
         open_top = 0
         for step in steps:
-            timer = (process.id, step.id, int(DueKind.READY))
             if not step.status.is_open:
                 # A GO_ON row may outlive its container for a moment: it fires at once and does nothing.
-                timers = (kind for kind in DueKind if kind is not DueKind.GO_ON)
+                timers = (kind for kind in DueKind if kind not in FROM_OTHERS)
                 if any((process.id, step.id, int(kind)) in due for kind in timers):
                     broken("an end takes its timers along", f"{shown(step)} left one")
                 continue
             open_top += step.parent_id is None
-            if step.queue:
-                moves = (step.hand_out.ready is not None) + (step.hand_out.claim is not None) + (timer in due)
-                if moves != 1:
-                    broken("an open step is ready, held or delayed", f"{shown(step)} has {moves} {step}")
-            else:
-                self._check_container(process, step, (process.id, step.id, int(DueKind.GO_ON)) in due)
+            self._check_move(process, step, due)
         if open_top > 1 or (not open_top and (process.id, 0, int(DueKind.GO_ON)) not in due):
             broken("a running process has one next move", f"process {process.id} has {open_top}")
         if bool(process.deadline) != ((process.id, 0, int(DueKind.PROCESS_TIMEOUT)) in due):
             broken("a deadline has its timer", f"process {process.id}")
 
+    def _check_move(self, process: ProcessContext, step: StepContext, due: Mapping[Any, Any]) -> None:
+        """Who moves this open step on?"""
+
+        def has(kind: DueKind, step_id: int) -> bool:
+            return (process.id, step_id, int(kind)) in due
+
+        plan, timer = self.step_plan(step), has(DueKind.READY, step.id)
+        moved = True
+        match step.phase:
+            case Phase.HELD:
+                moved = process.paused or timer or has(DueKind.PAUSE, 0)
+            case Phase.DELAYED | Phase.GATED:
+                moved = timer
+            case Phase.CROWDED:
+                moved = timer or self.entries.stands_in_line(step)
+            case _ if self.is_offered(step):
+                moves = (step.hand_out.ready is not None) + (step.hand_out.claim is not None) + timer
+                if moves != 1:
+                    broken("an open step is ready, held or delayed", f"{shown(step)} has {moves} {step}")
+                waits = step.hand_out.ready is not None and step.phase is Phase.WORK
+                if waits and process.paused and not has(DueKind.PAUSE, 0):
+                    broken("a paused process begins nothing", f"{shown(step)} is ready")
+            case _ if plan.type is StepType.SUB_PROCESS:
+                moved = has(DueKind.NEWS, step.id) or self._child_lives(step)
+            case _ if plan.type is StepType.WAIT and "forSignal" in plan.definition.input:
+                timed = plan.definition.input.get("timeoutMs") is not None
+                moved = not timed or has(DueKind.WAKE, step.id)
+            case _ if plan.type in (StepType.WAIT, StepType.UPDATE_STEP):
+                moved = has(DueKind.WAKE, step.id)
+            case _:
+                self._check_container(process, step, has(DueKind.GO_ON, step.id))
+        if not moved:
+            broken("every open step has somebody who moves it", f"{shown(step)} {step}")
+
+    def _child_lives(self, step: StepContext) -> bool:
+        child_id = child_of(step)
+        child = self.mirror.processes.get(child_id or 0)
+        if child is not None and child.status.is_open:
+            return True
+        asked = (DueKind.START_PROCESS, DueKind.ORDER)
+        return any((child_id, 0, int(kind)) in self.mirror.due for kind in asked)
+
     def _check_container(self, process: ProcessContext, step: StepContext, goes_on: bool) -> None:
         plan = self.step_plan(step)
-        children = [self.mirror.steps[id] for id in self.mirror.children_of.get(step.id, ())]
-        running = [child for child in children if child.status.is_open]
+        rows = [self.mirror.steps[id] for id in self.mirror.children_of.get(step.id, ())]
+        children = [child for child in rows if child.parent_execution_id in (step.execution, 0)]
+        running = [child for child in rows if child.status.is_open]
         if not running and not goes_on:
             broken("a container waits for somebody", f"{shown(step)} waits for nobody")
-        if plan.type is StepType.LIST:
+        if plan.type in (StepType.LIST, StepType.WHILE, StepType.SWITCH):
             if len(running) > 1:
                 broken("a list goes one by one", f"{shown(step)} runs {len(running)}")
             return
@@ -160,7 +213,8 @@ class ProcessChecks(Invariants):
         seen = [child for child in children if place(child) < counters.next]
         failed = sum(stops(self.step_plan(child), child) for child in seen)
         opened = sum(child.status.is_open for child in seen)
-        if (counters.open, counters.failed, counters.next) != (opened, failed, len(seen)):
+        reran = process.id in self.evidence.reran
+        if (counters.open, counters.failed, counters.next) != (opened, failed, len(seen)) and not reran:
             broken("counters count", f"{shown(step)} says {counters}, it is {opened} open, {failed} failed")
         if foreach and opened > (decode(step.input).get("concurrency") or 1):
             broken("concurrency is a limit", f"{shown(step)} runs {opened}")

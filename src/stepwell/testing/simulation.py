@@ -24,10 +24,20 @@ from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Store
 from stepwell.testing.checks import Checks
 from stepwell.testing.clients import Editor, Ledger, Operator, Starter
-from stepwell.testing.definitions import POLICIES, WIDE_LOOP, Drawing, draw_policy, hook_definition
+from stepwell.testing.definitions import (
+    HOOK,
+    POLICIES,
+    WIDE_LOOP,
+    Drawing,
+    below,
+    draw_policy,
+    hook_definition,
+)
 from stepwell.testing.disk import Disk
 from stepwell.testing.evidence import Violation, broken
 from stepwell.testing.faults import FaultyStore, Rates, draw_rates
+from stepwell.testing.own_hands import OwnHands
+from stepwell.testing.repairers import Repairer
 from stepwell.testing.workers import Worker
 from stepwell.testing.world import Line, Server, World
 
@@ -77,6 +87,9 @@ class Simulation:
         self.seed = seed
         self._disk = Disk(folder) if folder is not None else None
         self._crowded = random.random() < 0.2
+        whole = Random(f"whole {seed}")
+        self._whole = whole.random() < 0.6 and not self._crowded
+        """Every kind of step and operation; else the plain ones, in which their own mistakes show sooner."""
         self.rates: Rates = draw_rates(random)
         if self._crowded:
             self.rates = change(self.rates, doubled=CROWD_DOUBLED)
@@ -101,6 +114,7 @@ class Simulation:
         self.names = tuple(f"made{n}" for n in range(random.randint(1, 4)))
         if self._crowded:
             self.names += (WIDE_LOOP,) * 3
+        self.family = (*self.names[1:], HOOK) if self._whole else ()
         self._stock(random)
         self.server = Server(self.world, self.store, self.settings, self.checks, slow=self._crowded)
         line = Line(self.world, self.server)
@@ -115,7 +129,10 @@ class Simulation:
     def _stock(self, random: Random) -> None:
         definitions = [
             hook_definition(),
-            *(Drawing(random).definition(name) for name in dict.fromkeys(self.names)),
+            *(
+                Drawing(random, below(self.family, name)).definition(name)
+                for name in dict.fromkeys(self.names)
+            ),
         ]
         with self.store.inner.turn() as turn:
             for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
@@ -149,7 +166,9 @@ class Simulation:
         world, random = self.world, self.world.random
         line = Line(world, self.server)
         operator = Operator(world, line, self.ledger)
-        editor = Editor(world, line, self.names)
+        editor = Editor(world, line, self.names, self.family)
+        repairer = Repairer(world, line, self.checks.evidence)
+        hands = OwnHands(world, self.server, self.checks.evidence)
         for worker in self.workers:
             worker.begin()
         self.starter.begin()
@@ -157,8 +176,15 @@ class Simulation:
             operator.begin()
         if random.random() < 0.3:
             editor.begin()
+        if self._whole:
+            hands.begin()
+            if random.random() < 0.8:
+                repairer.begin()
         world.run_until(world.now + random.randint(FAULTS_MS // 6, FAULTS_MS), self._tired)
         self._heal(operator, editor)
+        if self._whole:
+            hands.heal()
+            repairer.heal()
         world.run_until(world.now + HEAL_MS, lambda: self._tired() or self._is_quiet())
         self.checks.check_end()
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from stepwell.model.codec import decode
+from stepwell.definition.plan import SCRIPTS
+from stepwell.engine.events import PauseRequested, RerunFromRequested, UnpauseRequested
+from stepwell.model.codec import change, decode
 from stepwell.model.definition import StepType
 from stepwell.model.error_policy import StepErrorAction
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import StepContext, StepStatus, parse_path
 from stepwell.model.work import WorkResult, WorkStatus
-from stepwell.testing.evidence import Evidence, Invariants, broken, shown, stops
+from stepwell.runtime.clockwork import OWN_HANDS
+from stepwell.testing.evidence import SCRIPTED, Evidence, Invariants, broken, shown, stops
 
 
 class StepChecks(Invariants):
@@ -18,6 +21,14 @@ class StepChecks(Invariants):
         """Process → how often it had been resumed before this turn."""
         self._resumed_at_close: dict[int, int] = {}
         """Step → how often its process had been resumed when the step ended, at least."""
+        self._rerun: dict[int, dict[tuple[str | int, ...], None]] = {}
+        """Process → paths of steps that an operator has had run again, and what follows them."""
+        self._around_rerun: dict[int, dict[tuple[str | int, ...], None]] = {}
+        """Process → paths of the containers around such steps."""
+        self._ordered: dict[int, None] = {}
+        """Processes in which people, or an UPDATE_STEP, decided about a step: it may be offered once more."""
+        self.paused_before: set[int] = set()
+        """Processes that were paused when this turn began, of those that it changed."""
         self._policies_of: dict[int, dict[int, None]] = {}
         """Step → the versions of policies that its executions were scheduled under."""
 
@@ -38,7 +49,7 @@ class StepChecks(Invariants):
             self._resumed_at_close[new.id] = before
         if hand_out.ready is not None:
             closing = not process.status.is_open and self.is_closing(process)
-            if not new.status.is_open or not new.queue or not (process.status.is_open or closing):
+            if not new.status.is_open or not self.is_offered(new) or not (process.status.is_open or closing):
                 broken("ready means claimable", f"{shown(new)} of a {process.status} process is ready")
             if hand_out.claim is not None:
                 broken("ready means claimable", f"{shown(new)} is ready and held")
@@ -48,17 +59,26 @@ class StepChecks(Invariants):
                 broken("what is held has a claim", f"{shown(new)} has none ({hand_out})")
             if not new.status.is_open:
                 broken("nobody holds a closed step", f"{shown(new)} {hand_out}")
-        if hand_out.deliveries > self.settings.max_deliveries and not new.lease_ms:
+        if self.was_ordered(new):
+            self._ordered[new.process_id] = None
+        ordered = new.process_id in self._ordered
+        if hand_out.deliveries > self.settings.max_deliveries and not new.lease_ms and not ordered:
             broken("deliveries are bounded", f"{shown(new)} {hand_out}")
         if new.policy_id:
             self._policies_of.setdefault(new.id, {})[new.policy_id] = None
-        if new.queue and (old is None or old.status is not new.status):
+        if self.is_offered(new) and (old is None or old.status is not new.status):
             self._check_cause(old, new, results)
         elif new.id in self.mirror.children_of and (old is None or old.status is not new.status):
             self._check_container_end(new)
 
     def _check_new(self, new: StepContext) -> None:
         plan = self.step_plan(new)
+        events = self.evidence.orders.get(new.process_id, ())
+        if new.process_id in self.paused_before and self.mirror.processes[new.process_id].paused:
+            moved = any(isinstance(event, PauseRequested | UnpauseRequested) for event in events)
+            if new.status not in (StepStatus.PAUSED, StepStatus.SKIPPED, StepStatus.CANCELLED) and not moved:
+                broken("a paused process begins nothing", shown(new))
+            self.see("a step was held by a pause")
         if new.hand_out.claim is not None:
             self.see("handed out in the turn that made it ready")
         given, wanted = decode(new.input), plan.definition.input
@@ -83,14 +103,55 @@ class StepChecks(Invariants):
     def _check_closed_stays(self, old: StepContext, new: StepContext, process: ProcessContext) -> None:
         if old.status.is_open:
             return
-        if old.status.is_complete:
+        if self._repeats(new):
+            if new.execution == old.execution and new.container_runs == old.container_runs:
+                same = change(new, parent_execution_id=old.parent_execution_id) == old
+                if not same and process.resumed <= self._resumed_at_close[old.id]:
+                    broken("a closed step never changes", f"{old} became {new} without a run")
+            elif new.execution > old.execution:
+                self.see("a closed step began anew")
+            return
+        if old.status.is_complete and new.path not in self._around_rerun[new.process_id]:
             broken("what went well stays", f"{shown(old)} became {shown(new)}")
         if process.resumed <= self._resumed_at_close[old.id]:
             broken("a closed step never changes", f"{shown(old)} became {shown(new)} {new.hand_out}")
-        if new.execution == old.execution and new.container_runs == old.container_runs:
+        # The run of a step that asks a script is its hand-out.
+        asks = self.step_plan(new).queue == SCRIPTS
+        if new.execution == old.execution and new.container_runs == old.container_runs and not asks:
             broken("a closed step never changes", f"{shown(old)} became {shown(new)} without a run")
         if self.step_plan(new).type is StepType.FOREACH:
             self.see("a FOREACH was resumed")
+
+    def _repeats(self, step: StepContext) -> bool:
+        """May it begin again although it has ended: in a loop, behind a gateway, or behind a step run again?"""
+        plan, indices = self.step_plan(step), step.path[1:]
+        if plan.repeats:
+            return True
+        steps, allowed = self.plan(self.mirror.processes[step.process_id]).steps, self._rerun[step.process_id]
+        while (plan.ref, *indices[: len(plan.loops)]) not in allowed:
+            if plan.parent is None:
+                return False
+            plan = steps[plan.parent]
+        return True
+
+    def note_reruns(self, process: ProcessContext) -> None:
+        """What a step run again takes along: itself, and what follows it and what is around it."""
+        steps, top = self.plan(process).steps, self.plan(process).top
+        allowed = self._rerun.setdefault(process.id, {})
+        around_it = self._around_rerun.setdefault(process.id, {})
+        for event in self.evidence.orders.get(process.id, ()):
+            ref = parse_path(event.ref) if isinstance(event, RerunFromRequested) else ()
+            plan = steps.get(str(ref[0])) if ref else None
+            if plan is not None:
+                self.evidence.reran.add(process.id)
+            while plan is not None:
+                indices = ref[1 : 1 + len(plan.loops)]
+                around = steps[plan.parent] if plan.parent is not None else None
+                later = (around.children if around is not None else top)[plan.position + 1 :]
+                in_order = around is None or around.type in (StepType.LIST, StepType.WHILE)
+                (allowed if plan.ref == ref[0] else around_it)[plan.ref, *indices] = None
+                allowed.update(dict.fromkeys((each, *indices) for each in later if in_order))
+                plan = around
 
     def _check_token(self, old: StepContext, new: StepContext, results: Sequence[WorkResult]) -> None:
         before, after = old.hand_out, new.hand_out
@@ -118,7 +179,11 @@ class StepChecks(Invariants):
                 broken("a lease is kept", f"{shown(new)}: {before} → {after}")
             return
         resumed = self.mirror.processes[new.process_id].resumed > self._resumed_at_close.get(new.id, 0)
-        if before.deadline > self.world.now and not resumed:
+        own_hands = self.evidence.recovering and before.worker.startswith(OWN_HANDS)
+        freed = own_hands or self.was_ordered(new)
+        if own_hands:
+            self.see("what its own hands held was offered at the restart")
+        if before.deadline > self.world.now and not resumed and not freed:
             broken("a lease is kept", f"{shown(new)}: {before} → {after} at {self.world.now}")
         self.see("lease over")
 
@@ -129,8 +194,8 @@ class StepChecks(Invariants):
             if (new.id, id) not in self.mirror.executions:
                 broken("a finished execution is kept", f"{shown(new)} has no execution {id}")
         if new.retries > old.retries:
-            policy = self.policy(old.policy_id)
-            reactions = (policy.failure, policy.start_timeout, policy.response_timeout) if policy else ()
+            policies = [self.policy(id) for id in {old.policy_id, new.policy_id}]
+            reactions = [r for p in policies if p for r in (p.failure, p.start_timeout, p.response_timeout)]
             most = max(
                 (r.retry_count for r in reactions if r and r.action is StepErrorAction.RETRY), default=0
             )
@@ -142,6 +207,15 @@ class StepChecks(Invariants):
         """A polled step ends for a reason."""
         status = new.status
         said = results[0].status if results else None
+        if self.was_ordered(new):
+            self.see("an order ended a step")
+            return
+        preparation = self.step_plan(new).preparation
+        if said is WorkStatus.COMPLETED and (new.phase in SCRIPTED or preparation is not None):
+            # What a script returned was no good.
+            return
+        if status is StepStatus.COMPLETED and preparation is not None and preparation.cache:
+            return
         if status is StepStatus.COMPLETED and said is not WorkStatus.COMPLETED:
             broken("no invented results", f"{shown(new)} without a result")
         if status is StepStatus.FAILED and said is not WorkStatus.FAILED:
@@ -149,7 +223,7 @@ class StepChecks(Invariants):
                 broken("no invented results", f"{shown(new)} without a result")
             self.see("handed out too often")
         if status is StepStatus.TIMED_OUT:
-            policies = [self.policy(id) for id in self._policies_of[new.id]]
+            policies = [self.policy(id) for id in self._policies_of.get(new.id, ())]
             first = self.mirror.executions.get((new.id, 1))
             clocks = [
                 pair
@@ -161,17 +235,27 @@ class StepChecks(Invariants):
                     (policy.response_timeout, new.hand_out.polled),
                 )
             ]
-            if not any(clock and new.updated >= began + clock.duration for clock, began in clocks):
+            reran = new.process_id in self.evidence.reran
+            if not reran and not any(
+                clock and new.updated >= began + clock.duration for clock, began in clocks
+            ):
                 broken("clocks ring in time", f"{shown(new)} before any of its own")
             self.see("a step timed out")
 
     def _check_container_end(self, step: StepContext) -> None:
         """A container ends as its children did."""
-        children = [self.mirror.steps[id] for id in self.mirror.children_of[step.id]]
+        rows = [self.mirror.steps[id] for id in self.mirror.children_of[step.id]]
+        children = [child for child in rows if child.parent_execution_id in (step.execution, 0)]
         bad = [child for child in children if stops(self.step_plan(child), child)]
+        if self.was_ordered(step) or step.process_id in self.evidence.reran:
+            return
+        if "joinPolicy" in self.step_plan(step).definition.input:
+            self._check_join(step, children)
+            return
         if step.status is StepStatus.COMPLETED and bad:
             broken("a container ends as its children did", f"{shown(step)} in spite of {shown(bad[0])}")
-        if step.status is StepStatus.FAILED and not bad:
+        by_itself = self.step_plan(step).type in (StepType.WHILE, StepType.SWITCH)
+        if step.status is StepStatus.FAILED and not bad and not by_itself:
             broken("a container ends as its children did", f"{shown(step)}, but no child failed")
         if step.status is StepStatus.COMPLETED and self.step_plan(step).type is StepType.FOREACH:
             wanted = [None] * len(children)
@@ -180,6 +264,15 @@ class StepChecks(Invariants):
                     wanted[int(child.path[-1])] = decode(child.output)
             if decode(step.output) != {"results": wanted}:
                 broken("results stand in the order of items", f"{shown(step)}: {step.output!r}")
+
+    def _check_join(self, step: StepContext, children: Sequence[StepContext]) -> None:
+        """ANY and N as they are drawn want one."""
+        good = any(child.status is not StepStatus.CANCELLED and not stops(self.step_plan(child), child)
+                   for child in children)  # fmt: skip
+        if step.status is StepStatus.COMPLETED and children and not good:
+            broken("one must end well", f"{shown(step)}: {[shown(child) for child in children]}")
+        if step.status is StepStatus.COMPLETED and any(c.status is StepStatus.CANCELLED for c in children):
+            self.see("the first child ended the others")
 
     def check_claim(self, before: Sequence[int], after: Sequence[int]) -> None:
         """A claim that is gone leaves nobody behind."""
