@@ -21,7 +21,7 @@ from stepwell.runtime.runner import LocalRunner
 from stepwell.runtime.runtime import Runtime
 from stepwell.runtime.vault import open_vault
 from stepwell.server.app import App
-from stepwell.settings import Settings
+from stepwell.settings import Settings, from_environment
 from stepwell.store.sqlite.store import SqliteStore
 from tests.server.conftest import bearer
 from tests.steps.http_site import Asked, response
@@ -132,7 +132,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
     store = SqliteStore.open(folder / "stepwell.db")
     store.migrate()
     runtime = Runtime(store, vault=open_vault(str(folder / "stepwell.db.key"), may_make=True))
-    steps = Steps(allow=("127.0.0.1",))
+    steps = Steps(from_environment({"STEPWELL_HTTP_ALLOW": "127.0.0.1"}), "test")
     await steps.start()
     await runtime.start_up()
     runner = LocalRunner(runtime, steps.table)

@@ -89,7 +89,9 @@ def _without(definitions: dict[str, Step], name: str, number: int) -> Iterator[d
             if found is not None and (not inner or found.get("children")):
                 at = steps.index(found)
                 steps[at : at + 1] = found["children"] if inner else []
-        if all(len(s["children"]) == 1 for s in walk(copy[name]["steps"]) if s["type"] == "FOREACH"):
+        if copy != definitions and all(
+            len(s["children"]) == 1 for s in walk(copy[name]["steps"]) if s["type"] == "FOREACH"
+        ):
             yield copy
     for key in ("configuration", "optional"):
         copy = deepcopy(definitions)

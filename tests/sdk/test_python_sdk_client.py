@@ -99,9 +99,9 @@ def test_what_is_wrong_is_said(client: SdkClient) -> None:
                 worker_step("w", input={"x": "{{ steps.nowhere.output }}"}),
             )
         )
-    with pytest.raises(SdkError, match="FLOW_GATEWAY"):
+    with pytest.raises(SdkError, match="MANAGED comes with a later version"):
         client.create_new_process_definition(
-            definition("gateway", worker_step("g", type=sdk("StepType.FLOW_GATEWAY")))
+            definition("managed", worker_step("m", type=sdk("StepType.MANAGED")))
         )
     with pytest.raises(SdkError, match=r"404.*no_such_process"):
         client.run_process_async(request("no_such_process"))
@@ -109,6 +109,15 @@ def test_what_is_wrong_is_said(client: SdkClient) -> None:
         client.get_process_data(999_999_999)
     with pytest.raises(SdkError, match="404"):
         client.get_step_data(999_999_999)
+
+
+def test_the_gateway_that_this_client_misspells(client: SdkClient) -> None:
+    """It writes GLOW_GATEWAY for FLOW_GATEWAY; what is stored has the documented name."""
+    client.create_new_process_definition(
+        definition("gateway", worker_step("g", type=sdk("StepType.FLOW_GATEWAY")))
+    )
+    stored = client.get_process_definition_latest_or_version("default", "gateway", None)
+    assert "FLOW_GATEWAY" in str(stored.steps[0])
 
 
 def test_run_sync_gives_up_waiting_not_the_process(client: SdkClient) -> None:
