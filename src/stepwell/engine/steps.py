@@ -83,7 +83,7 @@ def next_execution(draft: Draft, step: StepContext, due: int) -> StepContext:
             schedule=due,
             updated=draft.now,
             output=EMPTY,
-            children=None,
+            children=_places(draft, step),
             phase=Phase.WORK,
             container_runs=0,
             hand_out=fresh,
@@ -100,7 +100,6 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
         status=StepStatus.SCHEDULED,
         parent_execution_id=1 if parent is None else parent.execution,
         retries=0,
-        children=_places(before.children) if plan.type is StepType.FOREACH else None,
         input=text,
         secrets=secret_places(draft, plan.input, before.path),
         warning=warning,
@@ -109,9 +108,11 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
     return draft.put(step)
 
 
-def _places(before: Children | None) -> Children | None:
-    """The iterations of a further pass take the places of the earlier ones."""
-    return None if before is None else Children(base=before.base, room=before.room)
+def _places(draft: Draft, before: StepContext) -> Children | None:
+    """The iterations of a further execution of a FOREACH take the places of the earlier ones."""
+    if before.children is None or draft.plan_of(before).type is not StepType.FOREACH:
+        return None
+    return Children(base=before.children.base, room=before.children.room)
 
 
 def renew_input(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
@@ -152,13 +153,14 @@ def run_again(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 
 
 def reopen(draft: Draft, step: StepContext, children: Children | None) -> StepContext:
-    """Resume a container on the path: the same execution runs once more, what went well stays."""
+    """Resume a container on the path: the same execution runs once more, what went well stays, retries count from 0."""
     draft.transitions += HEAVY
     return draft.put(
         change(
             step,
             status=StepStatus.RUNNING,
             phase=Phase.WORK if step.phase is Phase.HELD else step.phase,
+            retries=0,
             container_runs=step.container_runs + 1,
             output=_kept(draft, step),
             updated=draft.now,
@@ -260,9 +262,9 @@ def retry(draft: Draft, step: StepContext, delay_ms: int) -> StepContext:
     step = drop_timer(draft, step, DueKind.READY)
     step = drop_timer(draft, step, DueKind.START_TIMEOUT)
     # A WHILE whose script failed stays before the pass that it asked for.
-    children = step.children if step.phase is Phase.EVALUATING else None
+    stays = step.children if step.phase is Phase.EVALUATING else None
     step = next_execution(draft, step, draft.now + delay_ms)
-    step = change(step, retries=step.retries + 1, children=children)
+    step = change(step, retries=step.retries + 1, children=stays or step.children)
     plan, delay_ms = draft.plan_of(step), min(delay_ms, LONGEST_DELAY_MS)
     if plan.preparation is not None or plan.type not in WORK:
         return begin_later(draft, step, draft.now + delay_ms)

@@ -62,7 +62,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     counters = step.children
     if counters is None or not counters.total:
         # Its input was refused, or it was held: no iteration of this pass exists.
-        return begin_step(draft, plan, change(step, output=EMPTY))
+        return begin_step(draft, plan, change(step, output=EMPTY, retries=0))
     fresh = change(counters, next=0, open=0, failed=0)
     return _open_more(draft, plan, reopen(draft, step, fresh))
 

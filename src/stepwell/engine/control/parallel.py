@@ -37,7 +37,7 @@ def _problem(draft: Draft, plan: StepPlan, step: StepContext) -> str:
 def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     problem = _problem(draft, plan, step)
     if problem:
-        return refuse(draft, begin(draft, step), problem)
+        return refuse(draft, begin(draft, change(step, retries=0)), problem)
     return _open_rest(draft, plan, reopen(draft, step, Children(total=len(plan.children))))
 
 

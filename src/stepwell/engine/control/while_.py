@@ -82,7 +82,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     """The pass that failed goes on where it stopped; before a pass, the script is asked again."""
     counters = step.children
     if counters is None:
-        return begin_step(draft, plan, change(step, output=EMPTY))
+        return begin_step(draft, plan, change(step, output=EMPTY, retries=0))
     again = reopen(draft, step, counters)
     if not counters.next or step.phase is not Phase.WORK:
         return evaluate(draft, again)
