@@ -10,6 +10,7 @@ from tests.engine.play import (
     answered,
     definition,
     done,
+    fail,
     failed,
     noop,
     passed,
@@ -124,6 +125,33 @@ def test_the_clock_of_a_loop_runs_over_all_its_passes():
     moves = (answered("s", True), passed(30), done("a"), answered("s", True), passed(20))
     world = play(definition(loop), *moves, policies=[SHORT])
     assert (world.status("s"), world.status("a"), world.ended_as) == ("TIMED_OUT", "CANCELLED", "FAILED")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        step("FOREACH", "s", worker("a"), input={"inputArray": 1}, policy="again"),
+        step("PARALLEL", "s", worker("a"), input={"joinPolicy": "FEW"}, policy="again"),
+        step("WHILE", "s", worker("a"), input={"script": "() => 1", "maxIterations": 0}, policy="again"),
+    ],
+)
+def test_a_resume_gives_its_retries_back(written):
+    world = play(definition(written), passed(100), passed(100), policies=[AGAIN])
+    assert (world.status("s"), world.step("s").execution) == ("FAILED", 3)
+    for move in (resumed, passed(100), passed(100)):
+        move(world)
+    assert (world.status("s"), world.step("s").execution) == ("FAILED", 5)
+
+
+def test_a_resume_gives_a_sub_process_its_retries_back():
+    family = Family(
+        definition(sub("s", "child", policy="again")), child=definition(fail("f")), policies=[AGAIN]
+    )
+    family.advance(200)
+    assert (family.root.ended_as, family.root.step("s").execution) == ("FAILED", 3)
+    resumed(family.root)
+    family.advance(200)
+    assert (family.root.ended_as, family.root.step("s").execution) == ("FAILED", 5)
 
 
 def test_time_is_up_for_a_sub_process_and_its_child():

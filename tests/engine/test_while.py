@@ -246,6 +246,19 @@ def test_a_switch_may_choose_otherwise_in_the_next_pass():
     assert (world.step("in_x").execution, world.step("in_x").parent_execution_id) == (2, 3)
 
 
+def test_a_foreach_that_was_left_out_in_a_pass_finds_its_iterations_again():
+    mapping = [{"value": "each", "targetRef": "f"}, {"targetRef": "n", "defaultBranch": True}]
+    inner = step("SWITCH", "s", foreach("f", [1], worker("c")), noop("n"),
+                 input={"script": SCRIPT, "responseMapping": mapping})  # fmt: skip
+    world = play(definition(loop(inner)))
+    for move in (yes(), answered("s", "each"), done("c[0]", n=1), yes(), answered("s", "other"), yes()):
+        move(world)
+    answered("s", "each")(world)
+    done("c[0]", n=2)(world)
+    assert [step.ref for step in world.rows.values()].count("c[0]") == 1
+    assert (world.step("c[0]").execution, world.output("c[0]")) == (2, {"n": 2})
+
+
 def test_a_loop_in_a_loop_counts_for_itself():
     world = play(definition(loop(loop(noop("n"), ref="v"))), yes(), yes("v"), no("v"))
     assert world.output("v") == {"passes": 1}

@@ -158,8 +158,10 @@ class Telling:
         return self.reference.runs["root"]
 
     def _answer(self, count: int) -> None:
-        """Some reports in one exchange."""
-        picked = self.random.sample(sorted(self._held), min(count, len(self._held)))
+        """Some reports on one process in one exchange. What two processes do to each other in one turn has no order."""
+        first = self.random.choice(sorted(self._held))
+        beside = [place for place in sorted(self._held) if place[0] == first[0] and place != first]
+        picked = [first, *self.random.sample(beside, min(count - 1, len(beside)))]
         results, expected = [], []
         for place in picked:
             work = self._held.pop(place)

@@ -83,7 +83,7 @@ def _rate_problems(configuration: StepConfiguration, at: str) -> Iterator[Proble
 def _concurrency_problems(place: Place, configuration: StepConfiguration, at: str) -> Iterator[Problem]:
     if not 0 <= configuration.concurrency_limit <= MAX_CONCURRENCY:
         yield Problem(f"{at}.concurrencyLimit", f"must be between 0 (no limit) and {MAX_CONCURRENCY}")
-    elif configuration.concurrency_limit and place.step.type in CONTAINERS:
+    elif configuration.concurrency_limit and place.step.type in (*CONTAINERS, StepType.SUB_PROCESS):
         message = f"a {place.step.type} goes on without a place when it is resumed: limit the steps inside"
         yield Problem(f"{at}.concurrencyLimit", message)
     for _, found in scan(configuration.concurrency_key or "", ""):

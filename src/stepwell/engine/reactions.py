@@ -226,7 +226,7 @@ def _obey(draft: Draft, event: TimerFired) -> None:
             if resume_requested(draft, ResumeRequested()) is not None:
                 # Its open steps are still being closed. Whoever ordered this waits for its end.
                 draft.set_due(DueKind.ORDER, draft.now + ORDER_AGAIN_MS, body=event.body)
-        case "RESUME" if not draft.process.status.is_open:
+        case "RESUME" | "TELL" if not draft.process.status.is_open:
             tell_parent(draft)
 
 

@@ -167,9 +167,7 @@ def put_mark(
     turn.save(Changes(entries=[entry], audit=[audit]))
 
 
-def drop_mark(
-    turn: Turn, now: int, namespace: str, process: str, ref: str, by: str, why: str = ""
-) -> bool:
+def drop_mark(turn: Turn, now: int, namespace: str, process: str, ref: str, by: str, why: str = "") -> bool:
     """Clear it; held steps notice within 15 seconds. False when there was none."""
     name = f"{process}/{ref}"
     if turn.entry(EntryKind.HOLD, namespace, name) is None:

@@ -97,7 +97,11 @@ def _ids(child_id: int, request: ProcessRequest) -> dict[str, Any]:
 def told(draft: Draft, plan: StepPlan, step: StepContext, body: Json) -> StepContext:
     """The child has ended."""
     news = decode_as(body, ChildEnded)
-    if step.children is None or step.children.base != news.process_id:
+    if step.children is None:
+        return step
+    if step.children.base != news.process_id:
+        # News of an earlier child, resumed by hand. Its row may have taken the place of the present one's.
+        draft.set_due(DueKind.ORDER, draft.now, process_id=step.children.base, body=b'"TELL"')
         return step
     output = {**draft.decoded(step, "output"), "subProcessOutput": news.output}
     if news.status is ProcessStatus.COMPLETED:
