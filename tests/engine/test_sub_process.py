@@ -2,8 +2,11 @@
 
 import pytest
 
-from stepwell.engine.events import CancelRequested
-from stepwell.model.process import TriggerType
+from stepwell.engine.events import CancelRequested, TimerFired
+from stepwell.engine.hooks import ChildEnded
+from stepwell.model.codec import decode_as, encode
+from stepwell.model.due import DueKind
+from stepwell.model.process import ProcessStatus, TriggerType
 from tests.engine.family import Family, sub
 from tests.engine.play import (
     START,
@@ -382,3 +385,24 @@ def test_a_lost_worker_of_the_child_is_its_own_matter():
     it = waiting()
     it.play("child", expired("a"), done("a"))
     assert it.root.ended_as == "COMPLETED"
+
+
+def test_news_of_an_earlier_child_does_not_hide_the_present_one():
+    """A row of the earlier child may have taken the place of the present one's: the present one is asked again."""
+    it = waiting()
+    it.settle()
+    child, step = it.only("child").now_process, it.root.step("s")
+    stray = ChildEnded(process_id=1, status=ProcessStatus.COMPLETED, output={})
+    it.root.take(TimerFired(kind=DueKind.NEWS, step_id=step.id, body=encode(stray)))
+    assert it.root.status("s") == "RUNNING"
+    assert it.root.decisions[-1][1].due[(child.id, 0, DueKind.ORDER)].body == b'"TELL"'
+
+
+def test_a_child_that_has_ended_tells_it_again_when_asked():
+    it = waiting()
+    it.settle()
+    it.play("child", done("a"))
+    child = it.only("child")
+    child.take(TimerFired(kind=DueKind.ORDER, step_id=0, body=b'"TELL"'))
+    told = child.decisions[-1][1].due[(it.root.now_process.id, it.root.step("s").id, DueKind.NEWS)]
+    assert decode_as(told.body, ChildEnded).status is ProcessStatus.COMPLETED

@@ -35,6 +35,7 @@ POLICIES: dict[str, Step] = {
 WEIGHTS = {
     "WORKER": 9, "NOOP": 4, "FAIL": 0.7, "EXIT": 0.25, "BUILT_IN": 1.5, "WAIT": 2,
     "LIST": 3, "PARALLEL": 3.5, "FOREACH": 3, "SWITCH": 2.5, "WHILE": 2, "SUB_PROCESS": 1.5,
+    "FLOW_GATEWAY": 1.2, "PERSISTED_STATE": 1.2,
 }  # fmt: skip
 CONTAINERS = ("LIST", "PARALLEL", "FOREACH", "SWITCH", "WHILE")
 
@@ -67,19 +68,31 @@ def walk(steps: list[Step]) -> list[Step]:
     return [one for step in steps for one in (step, *walk(step.get("children", [])))]
 
 
+def sequences(steps: list[Step]) -> list[list[Step]]:
+    """Every list of steps: the given one, and all children."""
+    return [steps, *(step["children"] for step in walk(steps) if "children" in step)]
+
+
 class _Drawing:
     def __init__(self, random: Random, size: int, children: list[str], calm: bool) -> None:
         self._random = random
         self._left = size
         self._children = children
         self._calm = calm
+        self._shares = False
+        """May it have PERSISTED_STATE steps? When two processes write in one turn, that has no order."""
         self._count = 0
 
     def definition(self, name: str) -> Step:
         chance, known = self._random.random, Known()
+        self._shares = name == "story" and not self._calm
         written: Step = {"name": name, "version": 1, "steps": self._sequence(1, (), known, [])}
         while self._left > 0 and len(written["steps"]) < 12:
             written["steps"] += self._sequence(1, (), known, [])
+        if len(written["steps"]) > 2 and chance() < 0.15:
+            self._graph(written)
+        for steps in sequences(written["steps"]):
+            self._aim(steps, graph="metadata" in written and steps is written["steps"])
         if chance() < 0.3:
             written["defaultInput"] = {"order": 1, "items": [1, 2]}
         if chance() < 0.25:
@@ -93,6 +106,34 @@ class _Drawing:
         if chance() < 0.08:
             written["configuration"] = {"completionTimeout": self._random.choice((700, 3_000, 9_000))}
         return written
+
+    def _graph(self, written: Step) -> None:
+        """Edges between top-level steps, always backwards in the list. What may be named is no longer certain then."""
+        random, refs = self._random, [step["ref"] for step in written["steps"]]
+        written["metadata"] = {"dependencies": []}
+        for at, ref in enumerate(refs):
+            if random.random() < 0.7 or at == 1:
+                deps = random.sample(refs[:at], min(at, random.choice((0, 1, 1, 2))))
+                written["metadata"]["dependencies"].append({"ref": ref, "deps": ", ".join(deps)})
+
+    def _aim(self, steps: list[Step], *, graph: bool) -> None:
+        """Gateways get their targets when it is known what stands beside them."""
+        random, refs = self._random, [step["ref"] for step in steps]
+        for step in steps:
+            if step["type"] != "FLOW_GATEWAY":
+                continue
+            targets = [ref for ref in refs if ref != step["ref"]] * 3 + ["nobody"]
+            targets += [] if graph or self._calm else ["EXIT"]
+            aims = [random.choice(targets) for _ in range(random.choice((0, 1, 2, 2)))]
+            step["input"] = {
+                "rules": [
+                    {"condition": random.choice(("which", "which", True, False)), "targetRef": aim}
+                    for aim in aims
+                ],
+                "maxExecutions": random.choice((1, 2, 3)),
+            }
+            if random.random() < 0.3:
+                step["input"]["defaultTargetRef"] = random.choice(targets)
 
     # -- steps
 
@@ -131,6 +172,7 @@ class _Drawing:
             if (kind not in CONTAINERS or (depth < DEEPEST and self._left > 0))
             and (kind != "SUB_PROCESS" or self._children)
             and (kind != "EXIT" or not self._calm)
+            and (kind != "PERSISTED_STATE" or self._shares)
         ]
         return self._random.choices(kinds, [WEIGHTS[kind] for kind in kinds])[0]
 
@@ -214,11 +256,21 @@ class _Drawing:
                     given["output"] = {"n": self._value(loops, seen)}
             case "WAIT":
                 given = self._wait(step["ref"], loops)
+            case "PERSISTED_STATE":
+                given = self._persisted(loops, seen)
             case "SUB_PROCESS":
                 given = self._sub(given)
         step["input"] = given
         if step["type"] in ("WORKER", *BUILT_IN) and random.random() < 0.5:
             step["configuration"] = {"errorPolicyName": random.choice(list(POLICIES))}
+
+    def _persisted(self, loops: tuple[str, ...], seen: Known) -> Step:
+        action = self._random.choice(
+            ("INSERT", "UPDATE", "UPSERT", "UPSERT", "READ", "READ", "DELETE", "READ_BULK")
+        )
+        if action == "READ_BULK":
+            return {"action": action, "names": list(KEYS)}
+        return {"action": action, "name": self._random.choice(KEYS), "value": self._value(loops, seen)}
 
     def _state_keys(self) -> Step:
         random = self._random

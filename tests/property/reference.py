@@ -72,6 +72,7 @@ class Record:
         self.chosen: Step | None = None
         self.total = 0
         self.child: Run | None = None
+        self.goto: int | None = None
 
     def renew(self) -> None:
         """A further execution."""
@@ -147,6 +148,7 @@ class Run:
         self.places: dict[str, tuple[Step | None, tuple[str, ...]]] = {}
         """Ref → the step around it, and the refs of the FOREACH steps around it."""
         self._place(definition["steps"], None, ())
+        self.edges = edges(definition)
 
     def _place(self, steps: list[Step], around: Step | None, loops: tuple[str, ...]) -> None:
         for step in steps:
@@ -164,11 +166,48 @@ class Run:
         self.drive(self.main.advance)
 
     def _top(self) -> Generator[Wait, Any, None]:
-        stopped = yield from self.sequence(self.definition["steps"], (), None)
+        run = self._graph if self.edges else self.sequence
+        stopped = yield from run(self.definition["steps"], (), None)
         if stopped is None:
             self.end("COMPLETED", self.regular_output())
         else:
             self.end("FAILED", self.filled_up(self.why(stopped)))
+
+    def _graph(self, steps: list[Step], indices: Path, parent: None) -> Generator[Wait, Any, Record | None]:
+        """Each step as soon as all that it waits for are done; after a failure nothing begins any more."""
+        done: dict[str, Record] = {}
+        begun: set[str] = set()
+        me, tasks, first = self.current, [], None
+        try:
+            ready = [step for step in steps if not self.edges[step["ref"]]]
+            while True:
+                ends = []
+                for step in ready if first is None else ():
+                    begun.add(step["ref"])
+                    task = Task(self, self.open(step, indices, parent))
+                    tasks.append(task)
+                    task.advance()
+                    task.parent = me
+                    if task.done:
+                        ends.append(task.result)
+                        if task.result.stops:
+                            break
+                if not ends:
+                    if all(task.done for task in tasks):
+                        return first
+                    ends.append((yield Wait("child")))
+                for end in ends:
+                    done[end.path[0]] = end
+                    first = first or (end if end.stops else None)
+                ready = [
+                    step
+                    for step in steps
+                    if step["ref"] not in begun
+                    and all(dep in done and not done[dep].stops for dep in self.edges[step["ref"]])
+                ]
+        finally:
+            for task in tasks:
+                task.close()
 
     def drive(self, act: Callable[[], None]) -> None:
         try:
@@ -262,10 +301,12 @@ class Run:
         self, steps: list[Step], indices: Path, parent: Record | None
     ) -> Generator[Wait, Any, Record | None]:
         """Run steps one after the other; the one that stops the rest, if any does."""
-        for step in steps:
-            record = yield from self.open(step, indices, parent)
+        at = 0
+        while at < len(steps):
+            record = yield from self.open(steps[at], indices, parent)
             if record.stops:
                 return record
+            at = at + 1 if record.goto is None else record.goto
         return None
 
     def open(self, step: Step, indices: Path, parent: Record | None) -> Generator[Wait, Any, Record]:
@@ -306,7 +347,7 @@ class Run:
                 return tuple(said)
             left, record.output = left - 1, said[1]
             record.renew()
-            record.chosen = record.child = None
+            record.chosen = record.child = record.goto = None
             yield self.sleep(self.world.now + interval)
 
     def policy(self, step: Step) -> tuple[int, int]:
@@ -368,17 +409,76 @@ class Run:
         cause = {"error": TEXT} if status == "FAILED" else {}
         record.status = "FAILED" if status == "FAILED" else "COMPLETED"
         record.output = cause if own is None else own
-        around, _ = self.places[record.path[0]]
-        siblings = around["children"] if around else self.definition["steps"]
-        indices = record.path[1:]
-        parent = self.around(record.path)
-        for step in siblings[siblings.index(record.step) + 1 :]:
-            if (step["ref"], *indices) not in self.records:
-                self.skip(step, indices, parent)
+        self.skip_siblings(record)
         if own is None:
             own = self.why(record) if status == "FAILED" else self.regular_output()
         self.end(status, self.filled_up(own))
         raise Ended
+
+    def siblings(self, record: Record) -> list[Step]:
+        around, _ = self.places[record.path[0]]
+        return around["children"] if around else self.definition["steps"]
+
+    def skip_siblings(self, record: Record) -> None:
+        """Those behind an exit that have not begun; in a graph, where nothing is behind anything, all of them."""
+        siblings, parent = self.siblings(record), self.around(record.path)
+        behind = siblings if parent is None and self.edges else siblings[siblings.index(record.step) + 1 :]
+        for step in behind:
+            if (step["ref"], *record.path[1:]) not in self.records:
+                self.skip(step, record.path[1:], parent)
+
+    def gateway(self, record: Record) -> Body:
+        given, parent = record.input, self.around(record.path)
+        rules, logs = given.get("rules") or [], []
+        if not all(isinstance(rule["condition"], str | bool) for rule in rules):
+            return refused()
+        index = next((n for n, rule in enumerate(rules) if rule["condition"]), -1)
+        if any(isinstance(rule["condition"], str) for rule in rules):
+            well, said = yield from self.ask(record)
+            if not well:
+                return Own(("FAILED", said))
+            index, logs = said["result"], said["logs"]
+            if not whole(index) or not -1 <= index < len(rules):
+                return refused()
+        ref = given.get("defaultTargetRef") if index < 0 else rules[int(index)]["targetRef"]
+        output = {"target": ref, "logs": logs}
+        if ref == "EXIT":
+            record.status, record.output = "COMPLETED", output
+            self.skip_siblings(record)
+            self.end("COMPLETED", self.regular_output())
+            raise Ended
+        if ref is None:
+            return "COMPLETED", output
+        in_order = (not self.edges) if parent is None else parent.step["type"] in ("LIST", "WHILE")
+        refs = [step["ref"] for step in self.siblings(record)] if in_order else []
+        if ref not in refs or ref == record.path[0]:
+            return refused()
+        here, there = refs.index(record.path[0]), refs.index(ref)
+        if there < here and record.execution >= given.get("maxExecutions", 10_000):
+            return refused()
+        for step in self.siblings(record)[min(here + 1, there) : len(refs) if there < here else there]:
+            if there > here:
+                self.skip(step, record.path[1:], parent)
+            elif (step["ref"], *record.path[1:]) in self.records:
+                self.records[step["ref"], *record.path[1:]].made_by = 0
+        record.goto = there
+        return "COMPLETED", output
+
+    def persisted(self, record: Record) -> Said:
+        values, given = self.world.values, record.input
+        action, name, value = given["action"], given.get("name"), given.get("value")
+        if action == "READ_BULK":
+            return "COMPLETED", {"values": {name: values.get(name) for name in given["names"]}}
+        found = name in values
+        if (action, found) in (("INSERT", True), ("UPDATE", False)):
+            return refused()
+        if action in ("INSERT", "UPDATE", "UPSERT"):
+            values[name] = value
+        else:
+            value = values.get(name)
+        if action == "DELETE":
+            values.pop(name, None)
+        return "COMPLETED", {"name": name, "value": value, "found": found}
 
     def around(self, path: Path) -> Record | None:
         step, _ = self.places[path[0]]
@@ -658,6 +758,7 @@ PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 BODIES: dict[str, Callable[[Run, Record], Body | Said]] = {
     **dict.fromkeys(WORK, Run.work), "NOOP": Run.noop, "FAIL": Run.fail, "EXIT": Run.exit, "WAIT": Run.wait,
     "LIST": Run.in_order, "PARALLEL": Run.parallel, "FOREACH": Run.foreach, "SWITCH": Run.switch, "WHILE": Run.loop,
+    "FLOW_GATEWAY": Run.gateway, "PERSISTED_STATE": Run.persisted,
     "SUB_PROCESS": Run.sub,
 }  # fmt: skip
 
@@ -671,6 +772,7 @@ class Reference:
         """`calm`: which of several failures came first is left open."""
         self.definitions, self.policies, self.calm = definitions, policies, calm
         self.now = 0
+        self.values: dict[str, Any] = {}
         self.runs: dict[str, Run] = {}
         self._post: deque[Callable[[], object]] = deque()
 
@@ -721,6 +823,17 @@ def stripped(output: Any) -> Any:
 
 def whole(value: Any) -> bool:
     return type(value) is int or (isinstance(value, float) and value.is_integer())
+
+
+def edges(definition: Step) -> dict[str, list[str]]:
+    """Top-level step → those that it waits for; steps without an entry follow each other. Empty: no graph."""
+    written: dict[str, list[str]] = {}
+    for entry in definition.get("metadata", {}).get("dependencies", []):
+        written.setdefault(entry["ref"], []).extend(
+            dep.strip() for dep in entry["deps"].split(",") if dep.strip()
+        )
+    free = [step["ref"] for step in definition["steps"] if step["ref"] not in written]
+    return {**written, **{ref: free[n - 1 : n] if n else [] for n, ref in enumerate(free)}} if written else {}
 
 
 def target(mapping: Any, case: str) -> Any:

@@ -350,6 +350,8 @@ def _evaluated(random: Random, type: str, now: int, failures: float) -> tuple[st
     match type:
         case "SWITCH":
             result = random.choice((None, 7, ["S"]) if bad else (*CASES, *CASES, "other"))
+        case "FLOW_GATEWAY":
+            result = random.choice((None, 7, "0") if bad else (-1, -1, 0, 0.0, 0))
         case "WHILE":
             result = random.choice((None, "yes", 1) if bad else (True, True, True, False, False))
         case _:
