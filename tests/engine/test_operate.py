@@ -726,3 +726,40 @@ def test_a_signal_waits_for_a_step_that_is_held():
     assert (world.ended_as, world.output("w")) == ("COMPLETED", {"x": 1})
     assert isinstance(world.take(SignalReceived(name="go", payload=b"{}")), Refusal)
     assert isinstance(world.take(ResumeRequested()), Refusal)
+
+
+# -- while a process undoes its steps
+
+
+def undone(ref: str) -> dict[str, Any]:
+    return worker(ref, compensate={"type": "WORKER", "name": "undo"})
+
+
+def test_undoing_can_be_paused_and_repaired_but_not_removed_ahead():
+    world = play(definition(undone("a"), undone("b"), worker("c")), done("a"), done("b"))
+    refused(world, StepRemoved(ref="a~undo"))
+    failed("c")(world)
+    world.settle()
+    assert (world.ended_as, world.status("b~undo")) == ("RUNNING", "SCHEDULED")
+    paused(world)
+    assert (world.status("b~undo"), world.ready()) == ("PAUSED", [])
+    unpaused(world)
+    ordered(StepOrder.COMPLETE, "b~undo")(world)
+    world.settle()
+    done("a~undo")(world)
+    assert world.ended_as == "FAILED"
+    refused(world, RerunFromRequested(ref="c"))
+
+
+def test_going_on_begins_nothing_that_is_about_to_be_cancelled():
+    count = 2 * SLICE
+    story = definition(undone("a"), foreach("f", list(range(count)), worker("x"), count))
+    world = play(story, done("a"), paused)
+    world.take(CancelRequested())
+    world.take(UnpauseRequested())
+    assert [step.ref for step in world.ready()] in ([], ["a~undo"])
+    world.settle()
+    assert [step.ref for step in world.ready()] == ["a~undo"]
+    done("a~undo")(world)
+    assert world.ended_as == "CANCELLED"
+    assert not any(step.status.is_open for step in world.rows.values())

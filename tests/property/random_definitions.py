@@ -86,10 +86,14 @@ class _Drawing:
     def definition(self, name: str) -> Step:
         chance, known = self._random.random, Known()
         self._shares = name == "story" and not self._calm
-        written: Step = {"name": name, "version": 1, "steps": self._sequence(1, (), known, [])}
-        while self._left > 0 and len(written["steps"]) < 12:
-            written["steps"] += self._sequence(1, (), known, [])
-        if len(written["steps"]) > 2 and chance() < 0.15:
+        written: Step = {"name": name, "version": 1, "steps": []}
+        graph = chance() < 0.15 and not self._calm
+        while not written["steps"] or (self._left > 0 and len(written["steps"]) < 12):
+            # In a graph it is not certain what has ended when a step begins.
+            here = Known() if graph else known
+            written["steps"] += [self._step(1, (), here, [])] if graph else self._sequence(1, (), here, [])
+            known += here if graph else []
+        if graph and len(written["steps"]) > 2:
             self._graph(written)
         for steps in sequences(written["steps"]):
             self._aim(steps, graph="metadata" in written and steps is written["steps"])
@@ -108,7 +112,7 @@ class _Drawing:
         return written
 
     def _graph(self, written: Step) -> None:
-        """Edges between top-level steps, always backwards in the list. What may be named is no longer certain then."""
+        """Edges between top-level steps, always backwards in the list."""
         random, refs = self._random, [step["ref"] for step in written["steps"]]
         written["metadata"] = {"dependencies": []}
         for at, ref in enumerate(refs):

@@ -175,12 +175,18 @@ class Run:
 
     def _graph(self, steps: list[Step], indices: Path, parent: None) -> Generator[Wait, Any, Record | None]:
         """Each step as soon as all that it waits for are done; after a failure nothing begins any more."""
-        done: dict[str, Record] = {}
-        begun: set[str] = set()
-        me, tasks, first = self.current, [], None
+        records = [self.records[step["ref"],] for step in steps if (step["ref"],) in self.records]
+        done = {record.path[0]: record for record in records if record.made_by == 1 and not record.stops}
+        begun = set(done)
+        me, tasks, first, candidates = self.current, [], None, steps
         try:
-            ready = [step for step in steps if not self.edges[step["ref"]]]
             while True:
+                ready = [
+                    step
+                    for step in candidates
+                    if step["ref"] not in begun
+                    and all(dep in done and not done[dep].stops for dep in self.edges[step["ref"]])
+                ]
                 ends = []
                 for step in ready if first is None else ():
                     begun.add(step["ref"])
@@ -199,12 +205,13 @@ class Run:
                 for end in ends:
                     done[end.path[0]] = end
                     first = first or (end if end.stops else None)
-                ready = [
-                    step
+                freed = {
+                    step["ref"]: step
+                    for end in ends
                     for step in steps
-                    if step["ref"] not in begun
-                    and all(dep in done and not done[dep].stops for dep in self.edges[step["ref"]])
-                ]
+                    if end.path[0] in self.edges[step["ref"]]
+                }
+                candidates = list(freed.values())
         finally:
             for task in tasks:
                 task.close()
@@ -512,6 +519,7 @@ class Run:
             )
         if at is None:
             return refused()
+        at = int(at)
         record.output = {"result": {"waitUntil": at}, "logs": logs}
         if at > self.world.now:
             yield Wait("sleep", at=at)

@@ -14,7 +14,7 @@ from stepwell.engine.events import CancelRequested, ResumeRequested, SignalRecei
 from stepwell.model.codec import decode, decode_as, encode
 from stepwell.model.definition import ProcessDefinition
 from stepwell.model.error_policy import ErrorPolicy
-from stepwell.model.step import parse_path
+from stepwell.model.step import StepContext, parse_path
 from stepwell.model.work import Acceptance, QueueName, WorkRequest, WorkResult, WorkStatus
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.catalog import put_definition, put_policy
@@ -67,6 +67,8 @@ class Telling:
         self.random = Random(seed)
         self.history: list[str] = []
         self.failure = ""
+        self.raised = False
+        """Not a difference: the test itself could not go on."""
         self._watch = watch
         self._most_transitions = self.random.choice((1, 2, 3, 5, 9, 64)) if calm else 10**9
         self._steps = {
@@ -109,7 +111,8 @@ class Telling:
         try:
             self._play()
         except Exception as error:
-            told = [] if isinstance(error, Different) else traceback.format_exception(error)
+            self.raised = not isinstance(error, Different)
+            told = [] if not self.raised else traceback.format_exception(error)
             self.failure = "".join((*told, f"{error}"))
         finally:
             draft.MAX_TRANSITIONS = usual
@@ -161,6 +164,7 @@ class Telling:
         """Some reports on one process in one exchange. What two processes do to each other in one turn has no order."""
         first = self.random.choice(sorted(self._held))
         beside = [place for place in sorted(self._held) if place[0] == first[0] and place != first]
+        beside = [] if self.reference.calm else beside
         picked = [first, *self.random.sample(beside, min(count - 1, len(beside)))]
         results, expected = [], []
         for place in picked:
@@ -302,7 +306,7 @@ class Telling:
                     continue
                 ref = row.ref if row.ref not in steps else f"{row.ref} once more"
                 steps[ref] = _step(
-                    self._steps[process.name, row.path[0]]["type"],
+                    self._type(row),
                     row.status.value,
                     row.execution,
                     decode(row.input),
@@ -313,6 +317,10 @@ class Telling:
                 process.status.value, decode(process.output), decode(process.state), steps
             )
         return found
+
+    def _type(self, row: StepContext) -> str:
+        process = self._store.process.rows[row.process_id]
+        return str(self._steps[process.name, str(row.path[0])]["type"])
 
     def _know(self, key: str, id: int) -> None:
         self._ids[key], self._keys[id] = id, key
@@ -326,13 +334,14 @@ class Telling:
     def _key_of(self, id: int) -> str:
         """Which step started it, in which execution: the step's output, or the execution's, has the id."""
         if id not in self._keys:
-            for row in self._store.step.rows.values():
-                if decode(row.output).get("subProcessId") == id:
-                    self._know(f"{self._key_of(row.process_id)}/{row.ref}#{row.execution}", id)
-            for row in self._store.execution.rows.values():
-                if decode(row.output).get("subProcessId") == id:
-                    ref = self._store.step.rows[row.step_id].ref
-                    self._know(f"{self._key_of(row.process_id)}/{ref}#{row.id}", id)
+            rows = self._store.step.rows
+            outputs = [(row, row.execution, row.output) for row in rows.values()]
+            outputs += [
+                (rows[old.step_id], old.id, old.output) for old in self._store.execution.rows.values()
+            ]
+            for row, execution, output in outputs:
+                if decode(output).get("subProcessId") == id and self._type(row) == "SUB_PROCESS":
+                    self._know(f"{self._key_of(row.process_id)}/{row.ref}#{execution}", id)
         return self._keys.get(id) or f"process {id}, which nobody started"
 
     def _note(self, *words: Any) -> None:
@@ -372,7 +381,12 @@ def races(definitions: dict[str, Step]) -> bool:
 
 
 def _process(status: str, output: Any, state: Any, steps: View) -> View:
-    return {"status": status, "output": output, "state": state, "steps": steps}
+    return {
+        "status": status,
+        "output": None if status == "RUNNING" else output,
+        "state": state,
+        "steps": steps,
+    }
 
 
 def _step(type: str, status: str, execution: int, input: Any, output: Any, kept: Any) -> View:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stepwell.runtime.vault import Vault
     from stepwell.store.port import Store
 
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.002
 """How long one thread may keep the interpreter while another waits: the lane answers callers in the loop."""
 
 GC_THRESHOLDS = (50_000, 20, 100)

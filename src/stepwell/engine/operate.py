@@ -182,6 +182,8 @@ def _leave_out(draft: Draft, path: StepPath, before: StepContext | None) -> Repl
     """It has not begun in this pass: its record comes first, so that its turn finds it SKIPPED."""
     plan, parent = draft.plan.steps[str(path[0])], None
     ref = render_path(path)
+    if plan.undoes is not None or plan.removed:
+        return Refusal("CONFLICT", f"{ref} is no step that this process comes to by itself")
     if plan.parent is not None:
         around = draft.plan.steps[plan.parent]
         parent = draft.find(draft.id_at((plan.parent, *path[1 : 1 + len(around.loops)])))

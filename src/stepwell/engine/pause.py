@@ -58,6 +58,9 @@ def pause_steps(draft: Draft, after: int) -> None:
 def _let_go(draft: Draft, step: StepContext) -> None:
     if step.phase is not Phase.HELD or not step.status.is_open:
         return
+    if draft.process.compensating and draft.plan_of(step).undoes is None:
+        # Its process undoes its steps by now: this one is about to be cancelled.
+        return
     if is_held(draft, str(step.path[0])):
         # By a mark, too: from now on it looks for itself whether that is gone.
         hold(draft, step)
