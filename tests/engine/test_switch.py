@@ -219,7 +219,12 @@ def test_a_resume_does_not_choose_again_behind_an_exit():
     assert world.ended_as == "TERMINATED"
     resumed(world)
     assert world.step("s").execution == 1
-    assert world.statuses() == {"s": "COMPLETED", "truck": "COMPLETED", "mail": "SKIPPED", "after": "SCHEDULED"}
+    assert world.statuses() == {
+        "s": "COMPLETED",
+        "truck": "COMPLETED",
+        "mail": "SKIPPED",
+        "after": "SCHEDULED",
+    }
 
 
 def test_inside_of_an_iteration():

@@ -24,7 +24,8 @@ from stepwell.runtime.turn import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.testing.clock import VirtualClock
 from tests.property.random_definitions import BUILT_IN, CASES, KEYS, POLICIES, QUEUES, Step, walk
-from tests.property.reference import Reference, render
+from tests.property.reference import Reference
+from tests.property.reference_values import render
 
 MOST_MOVES = 4_000
 LEASE_MS = 10**12
