@@ -372,13 +372,19 @@ def _evaluated(random: Random, type: str, now: int, failures: float) -> tuple[st
 
 def races(definitions: dict[str, Step]) -> bool:
     """Is there an EXIT with something beside it?"""
-    branches = [
-        step
-        for each in definitions.values()
-        for step in walk(each["steps"])
-        if step["type"] in ("PARALLEL", "FOREACH")
-    ]
-    return any(inner["type"] == "EXIT" for branch in branches for inner in walk(branch["children"]))
+    for each in definitions.values():
+        if "metadata" in each and any(map(_exits, walk(each["steps"]))):
+            return True
+        for step in walk(each["steps"]):
+            beside = step["type"] in ("PARALLEL", "FOREACH")
+            if beside and any(map(_exits, walk(step["children"]))):
+                return True
+    return False
+
+
+def _exits(step: Step) -> bool:
+    targets = [rule["targetRef"] for rule in step["input"].get("rules", ())]
+    return "EXIT" in (step["type"], step["input"].get("defaultTargetRef"), *targets)
 
 
 def _process(status: str, output: Any, state: Any, steps: View) -> View:

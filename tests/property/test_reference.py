@@ -19,6 +19,7 @@ from stepwell.engine.events import SignalReceived
 from stepwell.model.codec import EMPTY, change, decode, encode
 from stepwell.model.step import StepContext
 from tests.property.campaign import report, tell
+from tests.property.random_definitions import BUILT_IN
 from tests.simulation.mistakes import everywhere
 
 DEFINITIONS = int(os.environ.get("STEPWELL_DEFINITIONS", "2000"))
@@ -45,6 +46,8 @@ SOMETIMES = [
     *((type, status) for type in (*CONTAINERS, "WORKER", "WAIT", "SUB_PROCESS")
       for status in ("COMPLETED", "FAILED", "CANCELLED", "SKIPPED")),
     ("WAIT", "TIMED_OUT"), ("SUB_PROCESS", "TIMED_OUT"), ("EXIT", "COMPLETED"), ("EXIT", "FAILED"),
+    ("FLOW_GATEWAY", "COMPLETED"), ("FLOW_GATEWAY", "FAILED"), ("PERSISTED_STATE", "COMPLETED"),
+    ("PERSISTED_STATE", "FAILED"), *((type, "COMPLETED") for type in BUILT_IN),
 ]  # fmt: skip
 
 
