@@ -10,7 +10,6 @@ to it in order, and it goes on. No rows, no counters, no events, no loading: onl
     reference.runs["root"].status
 """
 
-from collections import deque
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -101,7 +100,7 @@ class Run(Steps, Templates):
                 if not ends:
                     if all(task.done for task in tasks):
                         return first
-                    ends.append((yield Wait("child")))
+                    ends.append((yield Wait("child", ())))
                 for end in ends:
                     done[end.path[0]] = end
                     first = first or (end if end.stops else None)
@@ -142,8 +141,9 @@ class Run(Steps, Templates):
 
     def news(self) -> None:
         if self.parent is not None:
-            run, _ = self.parent
-            self.world.post(lambda: run.tell(run.find("news", self.key), (self.status, self.output)))
+            run, record = self.parent
+            news = (self.status, self.output)
+            self.world.post(lambda: run.tell(run.find("news", self.key), news), run.rank(record.path))
 
     def stop(self) -> None:
         """Whatever is open is CANCELLED."""
@@ -253,7 +253,7 @@ class Run(Steps, Templates):
             left, record.output = left - 1, said[1]
             record.renew()
             record.chosen = record.child = record.goto = None
-            yield self.sleep(self.world.now + interval)
+            yield self.sleep(record.path, self.world.now + interval)
 
     def policy(self, step: Step) -> tuple[int, int]:
         """How many retries a failure of the step has, and the time between them."""
@@ -263,11 +263,15 @@ class Run(Steps, Templates):
             (failure["retryCount"], failure["retryInterval"]) if failure.get("action") == "RETRY" else (0, 0)
         )
 
-    def sleep(self, at: int) -> Wait:
-        wait = Wait("sleep", at=at)
+    def sleep(self, path: Path, at: int) -> Wait:
+        wait = Wait("sleep", path, at)
         if at <= self.world.now:
-            self.world.post(lambda: self.tell(wait, None) if wait in self.waits else None)
+            self.world.post(lambda: self.tell(wait, None) if wait in self.waits else None, self.rank(path))
         return wait
+
+    def rank(self, path: Path) -> tuple[Any, ...]:
+        """Whom the same moment reaches first: in reading order, iterations behind the steps outside of loops."""
+        return 2, len(path) > 1, path[1:], list(self.places).index(path[0])
 
     def skip(self, step: Step, indices: Path, parent: Record | None) -> None:
         path, made_by = (step["ref"], *indices), parent.execution if parent else 1
@@ -276,6 +280,7 @@ class Run(Steps, Templates):
             record = self.records[path] = Record(step, path, made_by, {})
         elif record.made_by != made_by or record.status != "SKIPPED":
             record.renew()
+            record.forget()
         record.status, record.made_by = "SKIPPED", made_by
 
     def signal(self, name: str, correlation: str | None, payload: Any) -> None:
@@ -297,15 +302,17 @@ class Reference:
         self.now = 0
         self.values: dict[str, Any] = {}
         self.runs: dict[str, Run] = {}
-        self._post: deque[Callable[[], object]] = deque()
+        self._post: list[tuple[tuple[Any, ...], Callable[[], object]]] = []
 
-    def post(self, act: Callable[[], object]) -> None:
-        """What one process does to another happens behind everything that is said now."""
-        self._post.append(act)
+    def post(self, act: Callable[[], object], rank: tuple[Any, ...] = (1,)) -> None:
+        """What one process does to another happens behind everything that is said now; the lowest rank comes first."""
+        self._post.append((rank, act))
 
     def settle(self) -> None:
         while self._post:
-            self._post.popleft()()
+            posted, self._post = sorted(self._post, key=lambda each: each[0]), []
+            for _, act in posted:
+                act()
 
     def start(self, name: str, input: Any, now: int) -> None:
         self.now = now
@@ -319,10 +326,13 @@ class Reference:
 
     def time(self, now: int) -> None:
         self.now = now
-        due = [
-            (wait.at, 1, run, wait) for run in self.runs.values() for wait in run.waits if wait.at is not None
+        due: list[Any] = [
+            (wait.at, run.rank(wait.path), run, wait)
+            for run in self.runs.values()
+            for wait in run.waits
+            if wait.at is not None
         ]
-        due += [(run.deadline, 0, run, None) for run in self.runs.values() if run.deadline is not None]
+        due += [(run.deadline, (0,), run, None) for run in self.runs.values() if run.deadline is not None]
         for at, _, run, wait in sorted(due, key=lambda each: each[:2]):
             if at > now or run.status != "RUNNING":
                 continue

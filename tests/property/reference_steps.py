@@ -30,7 +30,7 @@ class Steps:
     def work(self, record: Record) -> Body:
         left, _ = self.policy(record.step)
         while True:
-            status, output = yield Wait("answer", (record.path, record.execution))
+            status, output = yield Wait("answer", record.path, about=(record.path, record.execution))
             if status == "COMPLETED":
                 return status, self.put_state(output)
             if status == "RUNNING":
@@ -44,7 +44,7 @@ class Steps:
 
     def ask(self, record: Record) -> Generator[Wait, Any, tuple[bool, Any]]:
         """Have its script evaluated: (did it go well, what it reported)."""
-        status, output = yield Wait("answer", (record.path, record.execution))
+        status, output = yield Wait("answer", record.path, about=(record.path, record.execution))
         return status == "COMPLETED", output
 
     def noop(self, record: Record) -> Said:
@@ -147,7 +147,7 @@ class Steps:
     def wait(self, record: Record) -> Body:
         given, logs = record.input, []
         if given.get("forSignal") is not None:
-            return (yield from self._signal(given))
+            return (yield from self._signal(record))
         if given.get("durationMs") is not None:
             at = self.world.now + given["durationMs"] if whole(given["durationMs"]) else None
         elif given.get("until") is not None:
@@ -171,17 +171,19 @@ class Steps:
         at = int(at)
         record.output = {"result": {"waitUntil": at}, "logs": logs}
         if at > self.world.now:
-            yield Wait("sleep", at=at)
+            yield Wait("sleep", record.path, at)
         return "COMPLETED", record.output
 
-    def _signal(self, given: Any) -> Body:
+    def _signal(self, record: Record) -> Body:
+        given = record.input
         name, wanted, timeout = given["forSignal"], given.get("correlation"), given.get("timeoutMs")
         wanted = wanted if wanted is None or isinstance(wanted, str) else as_json(wanted)
         for kept in self.signals:
             if kept[0] == name and wanted in (None, kept[1]):
                 self.signals.remove(kept)
                 return "COMPLETED", kept[2]
-        said = yield Wait("signal", (name, wanted), None if timeout is None else self.world.now + timeout)
+        until = None if timeout is None else self.world.now + timeout
+        said = yield Wait("signal", record.path, until, about=(name, wanted))
         if said is not TIMEOUT:
             return "COMPLETED", said
         return (
@@ -297,7 +299,7 @@ class Steps:
                         continue
                     child = task.result
                 else:
-                    child = yield Wait("child")
+                    child = yield Wait("child", record.path)
                 if child.stops:
                     record.output = record.output if bad else self.why(child)
                     bad += 1
@@ -318,7 +320,7 @@ class Steps:
             key = f"{self.key}/{render(record.path)}#{record.execution}"
             child = type(self)(self.world, key, definition, given.get("input") or {}, correlation)
             self.world.runs[key] = child
-            self.world.post(child.begin)
+            self.world.post(child.begin, (0,))
             record.output = {
                 "subProcessId": NUMBER,
                 "subProcessRequestId": given.get("requestId"),
@@ -331,7 +333,7 @@ class Steps:
             self.world.post(child.resume_or_tell)
         ids = record.output = {key: value for key, value in record.output.items() if key in IDS}
         try:
-            status, output = yield Wait("news", child.key)
+            status, output = yield Wait("news", record.path, about=child.key)
         except GeneratorExit:
             self.world.post(lambda: child.abort("TERMINATED", {}))
             raise

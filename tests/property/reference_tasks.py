@@ -61,10 +61,10 @@ class Record:
 
 
 class Wait:
-    """What a step waits for: `kind` with `path` and `execution`, or a moment `at`, or both."""
+    """What the step at a path waits for: to be told of what it is `about`, or for a moment (`at`), or both."""
 
-    def __init__(self, kind: str, about: Any = None, at: int | None = None) -> None:
-        self.kind, self.about, self.at = kind, about, at
+    def __init__(self, kind: str, path: Path, at: int | None = None, *, about: Any = None) -> None:
+        self.kind, self.path, self.at, self.about = kind, path, at, about
         self.task: Task | None = None
 
 
