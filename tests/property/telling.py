@@ -19,8 +19,8 @@ from stepwell.model.work import Acceptance, QueueName, WorkRequest, WorkResult, 
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.catalog import put_definition, put_policy
 from stepwell.runtime.lane import Lane
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.runtime.requests import Exchange, Exchanged, Poll, StartRequest
-from stepwell.runtime.turn import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.testing.clock import VirtualClock
 from tests.property.random_definitions import BUILT_IN, CASES, KEYS, POLICIES, QUEUES, Step, walk

@@ -8,8 +8,8 @@ from stepwell.model.work import QueueName, WorkRequest, WorkResult, WorkStatus
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.catalog import put_definition
 from stepwell.runtime.lane import Lane, answer_of
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.runtime.requests import Exchange, Exchanged, Poll, StartRequest
-from stepwell.runtime.turn import RuntimeSettings
 from stepwell.runtime.vault import Vault
 from stepwell.store.port import Store
 

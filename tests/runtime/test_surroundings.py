@@ -12,9 +12,9 @@ from stepwell.runtime.asks import ErrandAsk, StartAsk
 from stepwell.runtime.catalog import put_definition
 from stepwell.runtime.lane import Lane
 from stepwell.runtime.lookups import Lookups
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.runtime.requests import StartRequest
 from stepwell.runtime.surroundings import Surroundings
-from stepwell.runtime.turn import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.testing.clock import VirtualClock
 

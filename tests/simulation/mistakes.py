@@ -32,9 +32,11 @@ from stepwell.model.work import Acceptance
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.fold import Fold
+from stepwell.runtime.handing import Handing
 from stepwell.runtime.lane import Lane
+from stepwell.runtime.node import Node
 from stepwell.runtime.surroundings import Surroundings
-from stepwell.runtime.turn import Node, OneTurn
+from stepwell.runtime.turn import OneTurn
 from stepwell.store.memory import MemoryTurn
 from stepwell.store.port import Changes
 
@@ -138,13 +140,13 @@ def expiry_without_condition() -> AbstractContextManager[None]:
 def answered_before_the_commit() -> AbstractContextManager[None]:
     def wrong(self: Lane, asks: Any, answers: Any, ended: Any) -> None:
         early: list[Any] = []
-        right_save = OneTurn._hand_out
+        right_run = OneTurn.run
 
         def note(one: OneTurn) -> None:
-            right_save(one)
+            right_run(one)
             early.extend(one.answers)
 
-        with patched(OneTurn, "_hand_out", note):
+        with patched(OneTurn, "run", note):
             right(self, asks, answers, ended)
         answered = {id(ask) for ask, _ in early}
         answers[:] = [pair for pair in answers if id(pair[0]) not in answered] + early
@@ -266,7 +268,7 @@ def closing_process_hands_out() -> AbstractContextManager[None]:
 
 
 def poll_id_ignored() -> AbstractContextManager[None]:
-    return patched(OneTurn, "_give_again", lambda self, *given: None)
+    return patched(Handing, "_give_again", lambda self, *given: None)
 
 
 def claim_without_a_row() -> AbstractContextManager[None]:

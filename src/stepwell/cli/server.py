@@ -89,9 +89,9 @@ def _vault(store: "Store", settings: Settings) -> "Vault":
 async def _serve(store: "Store", settings: Settings) -> None:
     from stepwell.cli.steps import Steps
     from stepwell.runtime.installation import installation_id
+    from stepwell.runtime.node import RuntimeSettings
     from stepwell.runtime.runner import LocalRunner
     from stepwell.runtime.runtime import Runtime
-    from stepwell.runtime.turn import RuntimeSettings
     from stepwell.server.serve import serve
 
     runtime = Runtime(

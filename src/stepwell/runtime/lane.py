@@ -16,8 +16,9 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, ExchangeAsk
 from stepwell.runtime.clock import Clock
 from stepwell.runtime.dispatch import Waiting
+from stepwell.runtime.node import Node, RuntimeSettings
 from stepwell.runtime.requests import Exchanged
-from stepwell.runtime.turn import Node, OneTurn, RuntimeSettings
+from stepwell.runtime.turn import OneTurn
 from stepwell.runtime.vault import Vault
 from stepwell.store.port import Store
 

@@ -26,9 +26,9 @@ from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, S
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
-from stepwell.runtime.turn import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.vault import Vault
 from stepwell.runtime.waiting import Polls
 from stepwell.store.port import Reads, Store, Turn

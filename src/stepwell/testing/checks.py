@@ -12,7 +12,7 @@ from stepwell.model.errors import StepwellError
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.runtime.lane import Answer, Lane
-from stepwell.runtime.turn import RuntimeSettings
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.testing.answer_checks import AnswerChecks
 from stepwell.testing.clients import Ledger
 from stepwell.testing.entry_checks import EntryChecks

@@ -13,7 +13,7 @@ from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import Phase, StepContext, StepStatus
-from stepwell.runtime.turn import RuntimeSettings
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.testing.faults import FaultyStore
 from stepwell.testing.mirror import Mirror
 from stepwell.testing.world import World

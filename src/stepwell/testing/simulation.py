@@ -19,7 +19,7 @@ from stepwell.engine.control.table import CONTROLS
 from stepwell.model.codec import Record, change
 from stepwell.model.definition import ProcessDefinition
 from stepwell.runtime import catalog, clockwork
-from stepwell.runtime.turn import RuntimeSettings
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Store
 from stepwell.testing.checks import Checks

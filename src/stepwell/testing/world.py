@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.lane import Answer, Lane, answer_of
-from stepwell.runtime.turn import RuntimeSettings
+from stepwell.runtime.node import RuntimeSettings
 from stepwell.testing.clock import VirtualClock
 from stepwell.testing.faults import CALM, Crash, Fate, FaultyStore, Rates
 
