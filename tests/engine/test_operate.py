@@ -274,6 +274,66 @@ def test_rerun_of_what_an_exit_left():
 
 
 @pytest.mark.parametrize("cold", [False, True])
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "let go later"])
+@pytest.mark.parametrize(
+    "around", [parallel("p", exit("e")), foreach("p", [0, 1], exit("e"))], ids=["PARALLEL", "FOREACH"]
+)
+def test_an_exit_is_counted_by_what_it_stands_in(around, late, cold):
+    """Whoever runs it again finds counters that count: one child open, none that has ended badly."""
+    world = World(definition(around), cold=cold)
+    held, free = marked("e", Mark.HOLD), marked("e", None)
+    moves = [held, free, passed(HOLD_LOOK_MS)] if late else []
+    for move in moves[:1]:
+        move(world)
+    world.start()
+    for move in moves[1:]:
+        move(world)
+    assert world.ended_as == "COMPLETED"
+    held(world)
+    rerun_from(next(step.ref for step in world.rows.values() if step.ref.startswith("e")))(world)
+    assert (world.status("p"), world.counters("p").open, world.counters("p").failed) == ("RUNNING", 1, 0)
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_what_an_exit_opened_beside_itself_is_counted(cold):
+    story = definition(parallel("p", worker("a"), exit("e", status="FAILED"), worker("c")))
+    world = play(story, rerun_from("e", status="NONE"), cold=cold)
+    assert world.statuses() == {"p": "FAILED", "a": "CANCELLED", "e": "FAILED", "c": "SKIPPED"}
+    assert (world.counters("p").open, world.counters("p").failed, world.counters("p").next) == (0, 2, 3)
+
+
+def test_what_was_open_in_many_slices_is_counted_once(monkeypatch):
+    """The end of a process cancels what is open slice by slice, long after the counters were written."""
+    monkeypatch.setattr("stepwell.engine.process.CLOSING_SLICE", 1)
+    children = [worker("a"), sequence("l", worker("b"), exit("e")), worker("c")]
+    world = play(definition(parallel("p", *children)), done("b"), rerun_from("b"))
+    assert (world.counters("p").open, world.counters("p").failed) == (1, 2)
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_rerun_below_a_parallel_that_has_not_begun_again_is_refused(cold):
+    """It was held when the process ended: nothing has been opened by its new execution, and nothing counted."""
+    world = play(definition(sequence("l", parallel("p", worker("a"), worker("b")))), cold=cold)
+    everything_done(world)
+    world.marks["p"] = Mark.HOLD
+    rerun_from("l")(world)
+    terminated()(world)
+    assert "run that one again" in refused(world, RerunFromRequested(ref="a"))
+    world.marks.clear()
+    rerun_from("p")(world)
+    everything_done(world)
+    assert (world.ended_as, executions(world, "l", "p", "a", "b")) == ("COMPLETED", [2, 3, 2, 2])
+
+
+def test_rerun_of_an_exit_that_failed_its_process():
+    world = play(definition(foreach("f", [0, 1, 2], exit("e", status="FAILED"))))
+    assert (world.ended_as, world.status("f"), world.status("e[0]")) == ("FAILED", "CANCELLED", "FAILED")
+    rerun_from("e[0]", status="COMPLETED")(world)
+    assert (world.ended_as, executions(world, "e[0]")) == ("COMPLETED", [2])
+    assert (world.counters("f").failed, world.counters("f").next) == (0, 1)
+
+
+@pytest.mark.parametrize("cold", [False, True])
 def test_rerun_of_a_container_begins_everything_in_it_anew(cold):
     inner = foreach("f", "{{ input.items }}", worker("a", input={"v": "{{ foreach.value }}"}), 9)
     world = play(definition(sequence("l", noop("n"), inner)), cold=cold, input={"items": [1, 2]})

@@ -26,7 +26,7 @@ def rerun_from_requested(draft: Draft, event: RerunFromRequested) -> Reply:
         return Refusal("NOT_FOUND", f"no step {event.ref} that has run")
     draft.want_around(step.path)
     containers = _around(draft, step)
-    refused = reopen_process(draft)
+    refused = _not_begun(draft, step, containers) or reopen_process(draft)
     if refused is not None:
         return refused
     below = step
@@ -50,6 +50,17 @@ def _around(draft: Draft, step: StepContext) -> list[StepContext]:
         found.append(parent)
         parent = draft.parent_of(parent)
     return found
+
+
+def _not_begun(draft: Draft, step: StepContext, containers: list[StepContext]) -> Refusal | None:
+    """Why not: around it stands a PARALLEL that has counted nothing since it was itself to run again."""
+    for container in containers:
+        if draft.plan_of(container).type is StepType.PARALLEL and container.children is None:
+            message = (
+                f"{container.ref}, which {step.ref} stands in, has not begun again yet: run that one again"
+            )
+            return Refusal("CONFLICT", message)
+    return None
 
 
 # -- what follows
@@ -85,7 +96,7 @@ def _refs_behind(draft: Draft, plan: StepPlan) -> list[str]:
 def _reopen(draft: Draft, container: StepContext, child: StepContext) -> None:
     """The same execution of it runs once more while this one child is open again."""
     plan = draft.plan_of(container)
-    if container.children is not None and plan.type in (StepType.PARALLEL, StepType.FOREACH):
+    if plan.type in (StepType.PARALLEL, StepType.FOREACH):
         _reopen_counted(draft, plan, container, child)
         return
     again = change(reopen(draft, container, container.children), phase=Phase.WORK)

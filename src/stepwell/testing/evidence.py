@@ -45,8 +45,8 @@ class Evidence:
         """What people asked of processes in this turn."""
         self.updated: set[int] = set()
         """Processes of which an UPDATE_STEP may have changed a step in this turn."""
-        self.reran: set[int] = set()
-        """Processes of which a step was run again: what failed before it stays as it is."""
+        self.left_behind: dict[tuple[int, int], None] = {}
+        """(step, execution) of what had ended badly before a step that was run again: it stays as it is."""
         self.recovering = False
         """The first turn of a server is just over: what its own hands held before was offered again."""
         self._plans: dict[tuple[int, ...], Plan] = {}
@@ -105,6 +105,12 @@ class Invariants:
         events = self.evidence.orders.get(step.process_id, ())
         return step.process_id in self.evidence.updated or any(
             isinstance(event, StepOrdered | StepRemoved) for event in events
+        )
+
+    def stops(self, step: StepContext) -> bool:
+        """Did it end badly, in a way that its surroundings must not pass over?"""
+        return (
+            stops(self.step_plan(step), step) and (step.id, step.execution) not in self.evidence.left_behind
         )
 
     def is_closing(self, process: ProcessContext) -> bool:

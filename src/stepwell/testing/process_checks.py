@@ -83,12 +83,10 @@ class ProcessChecks(Invariants):
             self.see("ended by a gateway")
             return
         top = [by_ref.get((ref,)) for ref in plan.top]
-        bad = [step for step in top if step is not None and stops(self.step_plan(step), step)]
+        bad = [step for step in top if step is not None and self.stops(step)]
         if process.status is ProcessStatus.FAILED and not bad:
             broken("a process fails for a reason", f"process {process.id}: all top-level steps are fine")
         if process.status is ProcessStatus.COMPLETED:
-            if process.id in self.evidence.reran:
-                bad = []
             if bad or any(step is None or step.status.is_open for step in top):
                 broken("completed means all done", f"process {process.id}: {[shown(s) for s in bad]}")
             self._check_output(process, plan, [step for step in top if step is not None])
@@ -213,8 +211,7 @@ class ProcessChecks(Invariants):
         seen = [child for child in children if place(child) < counters.next]
         failed = sum(stops(self.step_plan(child), child) for child in seen)
         opened = sum(child.status.is_open for child in seen)
-        reran = process.id in self.evidence.reran
-        if (counters.open, counters.failed, counters.next) != (opened, failed, len(seen)) and not reran:
+        if (counters.open, counters.failed, counters.next) != (opened, failed, len(seen)):
             broken("counters count", f"{shown(step)} says {counters}, it is {opened} open, {failed} failed")
         if foreach and opened > (decode(step.input).get("concurrency") or 1):
             broken("concurrency is a limit", f"{shown(step)} runs {opened}")

@@ -8,7 +8,7 @@ from stepwell.model.codec import change, decode
 from stepwell.model.definition import StepType
 from stepwell.model.error_policy import StepErrorAction
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import StepContext, StepStatus, parse_path
+from stepwell.model.step import StepContext, StepPath, StepStatus, parse_path
 from stepwell.model.work import WorkResult, WorkStatus
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.testing.evidence import SCRIPTED, Evidence, Invariants, broken, shown, stops
@@ -142,16 +142,27 @@ class StepChecks(Invariants):
         for event in self.evidence.orders.get(process.id, ()):
             ref = parse_path(event.ref) if isinstance(event, RerunFromRequested) else ()
             plan = steps.get(str(ref[0])) if ref else None
-            if plan is not None:
-                self.evidence.reran.add(process.id)
             while plan is not None:
                 indices = ref[1 : 1 + len(plan.loops)]
                 around = steps[plan.parent] if plan.parent is not None else None
-                later = (around.children if around is not None else top)[plan.position + 1 :]
+                beside = around.children if around is not None else top
+                later = beside[plan.position + 1 :]
                 in_order = around is None or around.type in (StepType.LIST, StepType.WHILE)
                 (allowed if plan.ref == ref[0] else around_it)[plan.ref, *indices] = None
                 allowed.update(dict.fromkeys((each, *indices) for each in later if in_order))
+                if in_order:
+                    self._leave_behind(process, [(each, *indices) for each in beside[: plan.position]])
+                elif around is not None and around.type is StepType.SWITCH:
+                    # Whichever child of it ran last speaks for it.
+                    self._leave_behind(process, [(each, *indices) for each in beside if each != plan.ref])
                 plan = around
+
+    def _leave_behind(self, process: ProcessContext, paths: Sequence[StepPath]) -> None:
+        """Steps before one that was run again: what ended badly stays as it is, and stops nobody any more."""
+        for id in self.mirror.steps_of[process.id]:
+            step = self.mirror.steps[id]
+            if step.path in paths and stops(self.step_plan(step), step):
+                self.evidence.left_behind[step.id, step.execution] = None
 
     def _check_token(self, old: StepContext, new: StepContext, results: Sequence[WorkResult]) -> None:
         before, after = old.hand_out, new.hand_out
@@ -235,10 +246,7 @@ class StepChecks(Invariants):
                     (policy.response_timeout, new.hand_out.polled),
                 )
             ]
-            reran = new.process_id in self.evidence.reran
-            if not reran and not any(
-                clock and new.updated >= began + clock.duration for clock, began in clocks
-            ):
+            if not any(clock and new.updated >= began + clock.duration for clock, began in clocks):
                 broken("clocks ring in time", f"{shown(new)} before any of its own")
             self.see("a step timed out")
 
@@ -246,15 +254,18 @@ class StepChecks(Invariants):
         """A container ends as its children did."""
         rows = [self.mirror.steps[id] for id in self.mirror.children_of[step.id]]
         children = [child for child in rows if child.parent_execution_id in (step.execution, 0)]
-        bad = [child for child in children if stops(self.step_plan(child), child)]
-        if self.was_ordered(step) or step.process_id in self.evidence.reran:
+        bad = [child for child in children if self.stops(child)]
+        if self.was_ordered(step):
             return
         if "joinPolicy" in self.step_plan(step).definition.input:
             self._check_join(step, children)
             return
         if step.status is StepStatus.COMPLETED and bad:
             broken("a container ends as its children did", f"{shown(step)} in spite of {shown(bad[0])}")
-        by_itself = self.step_plan(step).type in (StepType.WHILE, StepType.SWITCH)
+        kind = self.step_plan(step).type
+        by_itself = kind in (StepType.WHILE, StepType.SWITCH) or (
+            kind is StepType.FOREACH and "inputArray" not in decode(step.input)
+        )
         if step.status is StepStatus.FAILED and not bad and not by_itself:
             broken("a container ends as its children did", f"{shown(step)}, but no child failed")
         if step.status is StepStatus.COMPLETED and self.step_plan(step).type is StepType.FOREACH:

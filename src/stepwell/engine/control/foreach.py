@@ -103,9 +103,10 @@ def _fill(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -
     look_ahead(draft, opening(draft, ref, (*indices, counters.next)))
     while counters.next < counters.total and counters.open < concurrency and not draft.exhausted:
         child = open_child(draft, ref, (*indices, counters.next), step)
-        if not draft.process.goes_on:
-            return draft.step(step.id)
         counters = change(counters, next=counters.next + 1, open=counters.open + child.status.is_open)
+        if not draft.process.goes_on:
+            # It has ended the process. What stands here is CANCELLED by now, or soon will be.
+            return draft.put(count_failed(draft, draft.step(step.id), child, counters))
         step = count_failed(draft, step, child, counters)
         assert step.children is not None
         counters = step.children
