@@ -823,3 +823,17 @@ def test_going_on_begins_nothing_that_is_about_to_be_cancelled():
     done("a~undo")(world)
     assert world.ended_as == "CANCELLED"
     assert not any(step.status.is_open for step in world.rows.values())
+
+
+@pytest.mark.parametrize("order", [StepOrder.COMPLETE, StepOrder.FAIL])
+def test_whoever_held_a_step_that_was_ordered_and_runs_again_comes_too_late(order):
+    world = play(definition(worker("a"), worker("b")), claimed("a"))
+    late = world.step("a")
+    ordered(order, "a")(world)
+    assert str(world.report(late)) == "DUPLICATE"
+    if order is StepOrder.COMPLETE:
+        terminated()(world)
+    rerun_from("a")(world)
+    assert [str(world.report(late, output={"late": True})) for _ in range(2)] == ["STALE", "STALE"]
+    done("a", x=1)(world)
+    assert world.output("a") == {"x": 1}

@@ -20,6 +20,7 @@ from stepwell.engine.effects import (
     Reply,
     Snapshot,
     StepsById,
+    WaitsFor,
     Write,
 )
 from stepwell.model.codec import Json, Raw, Record, change, decode, items, members
@@ -267,6 +268,14 @@ class Draft:
         found |= {id: step for id, (step, _) in self._steps.items() if id > after}
         steps = [found[id] for id in sorted(found) if found[id].status.is_open]
         return steps[:limit], len(steps) > limit or len(self.snapshot.open_steps) >= limit
+
+    def waiting_for(self, signal: str, correlation: str | None) -> StepContext | None:
+        """The oldest WAIT that takes this signal. To be asked before anything is written."""
+        key = WaitsFor(signal, correlation)
+        if key not in self.snapshot.waiting:
+            raise Missing(key)
+        found = self.snapshot.waiting[key]
+        return None if found is None else self.step(found)
 
     def new_ids(self, purpose: str, count: int) -> int:
         """The first of a run of `count` new ids."""

@@ -8,7 +8,7 @@ from stepwell.model.codec import change, decode
 from stepwell.model.definition import StepType
 from stepwell.model.error_policy import StepErrorAction
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import StepContext, StepPath, StepStatus, parse_path
+from stepwell.model.step import NOT_HANDED_OUT, StepContext, StepPath, StepStatus, parse_path
 from stepwell.model.work import WorkResult, WorkStatus
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.testing.evidence import SCRIPTED, Evidence, Invariants, broken, shown, stops
@@ -62,7 +62,8 @@ class StepChecks(Invariants):
         if self.was_ordered(new):
             self._ordered[new.process_id] = None
         ordered = new.process_id in self._ordered
-        if hand_out.deliveries > self.settings.max_deliveries and not new.lease_ms and not ordered:
+        in_a_row = min(hand_out.deliveries, hand_out.runs)
+        if in_a_row > self.settings.max_deliveries and not new.lease_ms and not ordered:
             broken("deliveries are bounded", f"{shown(new)} {hand_out}")
         if new.policy_id:
             self._policies_of.setdefault(new.id, {})[new.policy_id] = None
@@ -230,7 +231,8 @@ class StepChecks(Invariants):
         if status is StepStatus.COMPLETED and said is not WorkStatus.COMPLETED:
             broken("no invented results", f"{shown(new)} without a result")
         if status is StepStatus.FAILED and said is not WorkStatus.FAILED:
-            if old is None or old.hand_out.deliveries < self.settings.max_deliveries:
+            hand_out = NOT_HANDED_OUT if old is None else old.hand_out
+            if min(hand_out.deliveries, hand_out.runs) < self.settings.max_deliveries:
                 broken("no invented results", f"{shown(new)} without a result")
             self.see("handed out too often")
         if status is StepStatus.TIMED_OUT:
