@@ -325,6 +325,20 @@ def test_rerun_below_a_parallel_that_has_not_begun_again_is_refused(cold):
     assert (world.ended_as, executions(world, "l", "p", "a", "b")) == ("COMPLETED", [2, 3, 2, 2])
 
 
+def test_a_foreach_that_was_held_before_its_second_execution_is_no_longer_held_after_a_resume():
+    world = play(definition(worker("a"), foreach("f", [0], worker("c"))), done("a"), done("c[0]"))
+    world.marks["f"] = Mark.HOLD
+    rerun_from("a")(world)
+    done("a")(world)
+    assert world.status("f") == "PAUSED"
+    terminated()(world)
+    world.marks.clear()
+    resumed(world)
+    assert (world.step("f").phase, world.status("f"), world.status("c[0]")) == ("", "RUNNING", "SCHEDULED")
+    done("c[0]")(world)
+    assert world.ended_as == "COMPLETED"
+
+
 def test_rerun_of_an_exit_that_failed_its_process():
     world = play(definition(foreach("f", [0, 1, 2], exit("e", status="FAILED"))))
     assert (world.ended_as, world.status("f"), world.status("e[0]")) == ("FAILED", "CANCELLED", "FAILED")

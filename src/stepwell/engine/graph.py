@@ -109,4 +109,18 @@ def _sequel(draft: Draft) -> Sequel:
         step = draft.find(draft.id_at((ref,)))
         if step is not None and step.status.is_open:
             return Sequel.WAITING
+    if draft.process.resumed and not _has_failed(draft):
+        _note_left(draft)
     return Sequel.STOPPED if _has_failed(draft) else Sequel.DONE
+
+
+def _note_left(draft: Draft) -> None:
+    """A step that was run again may leave others as they are that ended badly. One that all have gone past that wait
+    for it is passed over; any other fails the process, as it would in a PARALLEL."""
+    for ref in draft.plan.top:
+        step = _record(draft, ref)
+        if step is not None and fails_parent(draft.plan.steps[ref], step):
+            waiting = draft.plan.dependents.get(ref, ())
+            if not waiting or any(_record(draft, other) is None for other in waiting):
+                draft.put_process(output=encode(explanation(draft, step)))
+                return

@@ -9,17 +9,20 @@ from collections.abc import Sequence
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.errors import StepwellError
+from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.runtime.lane import Answer, Lane
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.testing.answer_checks import AnswerChecks
+from stepwell.testing.asking_checks import AskingChecks
 from stepwell.testing.clients import Ledger
 from stepwell.testing.entry_checks import EntryChecks
 from stepwell.testing.evidence import Evidence, broken, shown
 from stepwell.testing.family_checks import FamilyChecks, orders_in
 from stepwell.testing.faults import FaultyStore
 from stepwell.testing.mirror import Delta
+from stepwell.testing.order_checks import OrderChecks
 from stepwell.testing.process_checks import ProcessChecks
 from stepwell.testing.report_checks import ReportChecks
 from stepwell.testing.step_checks import StepChecks
@@ -41,12 +44,21 @@ class Checks:
         self._steps = StepChecks(evidence)
         self._entries = EntryChecks(evidence)
         self._families = FamilyChecks(evidence)
+        self._asking = AskingChecks(evidence)
+        self._orders = OrderChecks(evidence)
         self._processes = ProcessChecks(evidence, self._entries)
         self._answers = AnswerChecks(evidence)
 
     def after_turn(
-        self, lane: Lane | None, asks: Sequence[Ask], answers: Sequence[Answer], *, committed: bool
+        self,
+        lane: Lane | None,
+        asks: Sequence[Ask],
+        answers: Sequence[Answer],
+        told: Sequence[ProcessContext] | None,
+        *,
+        committed: bool,
     ) -> None:
+        """`told`: the ends and responses that the turn has told of; None when the server died in it."""
         for error in self._store.errors:
             if not isinstance(error, StepwellError):
                 broken("a turn never raises", f"{type(error).__name__}: {error}")
@@ -69,6 +81,8 @@ class Checks:
             self._processes.check(was, process)
         self._entries.check(delta)
         self._families.check(delta, answers)
+        self._asking.check(delta, told)
+        self._orders.check(delta)
         touched = _touched(delta)
         for id in touched:
             if id in self.mirror.processes:

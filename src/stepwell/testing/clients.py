@@ -9,7 +9,9 @@ from stepwell.model.errors import Busy, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.runtime import catalog
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, StartAsk
+from stepwell.runtime.decision_tables import put_decision_table
 from stepwell.runtime.requests import StartRequest
+from stepwell.testing.asking_steps import draw_table
 from stepwell.testing.definitions import POLICIES, Drawing, below, draw_policy
 from stepwell.testing.world import LOST, Line, World
 
@@ -153,7 +155,10 @@ class Editor:
         if self._stopped:
             return
         random = self._world.random
-        if random.random() < 0.5:
+        if self._family and random.random() < 0.2:
+            table = draw_table(random)
+            self._send(lambda turn, now: put_decision_table(turn, now, table, "editor"))
+        elif random.random() < 0.5:
             policy = draw_policy(random, random.choice(POLICIES))
             self._send(lambda turn, now: catalog.put_policy(turn, now, policy, "editor"))
         else:

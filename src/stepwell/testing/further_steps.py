@@ -6,6 +6,7 @@ from typing import Any
 
 from stepwell.model.codec import change
 from stepwell.model.definition import StepConfiguration, StepDefinition, StepType
+from stepwell.testing.asking_steps import WEIGHTS as ASKING
 
 SIGNALS = ("go", "paid")
 ROOM = 2
@@ -32,6 +33,7 @@ WEIGHTS = {
     StepType.SUB_PROCESS: 2.5,
     StepType.PERSISTED_STATE: 1.5,
     StepType.UPDATE_STEP: 1.0,
+    **ASKING,
     **dict.fromkeys(BUILT_IN, 0.7),
 }
 

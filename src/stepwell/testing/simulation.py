@@ -19,9 +19,11 @@ from stepwell.engine.control.table import CONTROLS
 from stepwell.model.codec import Record, change
 from stepwell.model.definition import ProcessDefinition
 from stepwell.runtime import catalog, clockwork
+from stepwell.runtime.decision_tables import put_decision_table
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Store
+from stepwell.testing.asking_steps import draw_table
 from stepwell.testing.checks import Checks
 from stepwell.testing.clients import Editor, Ledger, Operator, Starter
 from stepwell.testing.definitions import (
@@ -137,6 +139,8 @@ class Simulation:
         with self.store.inner.turn() as turn:
             for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
                 catalog.put_policy(turn, self.world.now, draw_policy(random, name), "simulation")
+            if self._whole:
+                put_decision_table(turn, self.world.now, draw_table(random), "simulation")
             for definition in definitions:
                 _assert_valid(definition)
                 catalog.put_definition(turn, self.world.now, definition, "simulation", update=False)

@@ -1,6 +1,6 @@
 """What may happen to the row of one step, and to the claims that hold it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stepwell.definition.plan import SCRIPTS
 from stepwell.engine.events import PauseRequested, RerunFromRequested, UnpauseRequested
@@ -137,7 +137,7 @@ class StepChecks(Invariants):
 
     def note_reruns(self, process: ProcessContext) -> None:
         """What a step run again takes along: itself, and what follows it and what is around it."""
-        steps, top = self.plan(process).steps, self.plan(process).top
+        steps, top, edges = self.plan(process).steps, self.plan(process).top, self.plan(process).edges
         allowed = self._rerun.setdefault(process.id, {})
         around_it = self._around_rerun.setdefault(process.id, {})
         for event in self.evidence.orders.get(process.id, ()):
@@ -148,11 +148,17 @@ class StepChecks(Invariants):
                 around = steps[plan.parent] if plan.parent is not None else None
                 beside = around.children if around is not None else top
                 later = beside[plan.position + 1 :]
+                if around is None and edges:
+                    later = _downstream(edges, plan.ref)
                 in_order = around is None or around.type in (StepType.LIST, StepType.WHILE)
                 (allowed if plan.ref == ref[0] else around_it)[plan.ref, *indices] = None
                 allowed.update(dict.fromkeys((each, *indices) for each in later if in_order))
                 if in_order:
-                    self._leave_behind(process, [(each, *indices) for each in beside[: plan.position]])
+                    ahead = [each for each in beside if each not in later and each != plan.ref]
+                    if around is None and edges:
+                        waited_for = {dep for deps in edges.values() for dep in deps}
+                        ahead = [each for each in ahead if each in waited_for]
+                    self._leave_behind(process, [(each, *indices) for each in ahead])
                 elif around is not None and around.type is StepType.SWITCH:
                     # Whichever child of it ran last speaks for it.
                     self._leave_behind(process, [(each, *indices) for each in beside if each != plan.ref])
@@ -174,7 +180,10 @@ class StepChecks(Invariants):
         given_back = after.claim is None and after.ready is not None
         if given_back:
             self.see("given back for a caller who hung up")
-        elif (after.deliveries, after.runs) != (before.deliveries + 1, before.runs + 1):
+        elif after.runs != before.runs + 1 or (
+            after.deliveries != before.deliveries + 1
+            and not (new.phase in SCRIPTED and after.deliveries == 1)
+        ):
             broken("every hand-out counts", f"{shown(new)}: {before} → {after}")
         if before.ready is not None and after.claim is not None:
             self.see("handed out from the queue")
@@ -296,3 +305,13 @@ class StepChecks(Invariants):
                 continue
             if step.hand_out.claim not in (None, *self.mirror.claims):
                 broken("what is held has a claim", f"{shown(step)} lost its own")
+
+
+def _downstream(edges: Mapping[str, Sequence[str]], ref: str) -> tuple[str, ...]:
+    """Every step of a graph that waits for this one, directly or not."""
+    found = {ref}
+    while True:
+        more = {other for other, deps in edges.items() if found & set(deps)} | found
+        if more == found:
+            return tuple(other for other in edges if other in found and other != ref)
+        found = more

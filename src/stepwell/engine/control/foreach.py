@@ -18,7 +18,7 @@ from stepwell.engine.steps import begin, close, reopen
 from stepwell.model.codec import EMPTY, CodecError, Json, change, decode, encode, items, members, raw
 from stepwell.model.due import DueKind
 from stepwell.model.process import Block
-from stepwell.model.step import Children, StepContext, StepStatus
+from stepwell.model.step import Children, Phase, StepContext, StepStatus
 
 MOST_RESULTS = 1_000
 
@@ -62,7 +62,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     counters = step.children
     if counters is None or not counters.total:
         # Its input was refused, or it was held: no iteration of this pass exists.
-        return begin_step(draft, plan, change(step, output=EMPTY, retries=0))
+        return begin_step(draft, plan, change(step, output=EMPTY, retries=0, phase=Phase.WORK))
     fresh = change(counters, next=0, open=0, failed=0)
     return _open_more(draft, plan, reopen(draft, step, fresh))
 
