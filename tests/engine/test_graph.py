@@ -4,6 +4,7 @@ import pytest
 
 from stepwell.engine.events import RerunFromRequested
 from tests.engine.play import (
+    World,
     definition,
     done,
     everything_done,
@@ -139,6 +140,20 @@ def test_wide_and_deep_graphs_stay_within_bounds(width, cold):
     world = play(graph(*roots, *chain, **edges), cold=cold)
     assert world.ended_as == "COMPLETED"
     assert max(world.rounds) <= 7
+
+
+def test_what_a_full_decision_has_not_come_to_is_not_forgotten(monkeypatch):
+    """What it opened may end before the rest of it is taken up."""
+    roots = {f"s{n}": "" for n in range(9)}
+    monkeypatch.setattr("stepwell.engine.draft.MAX_TRANSITIONS", 4)
+    world = World(graph(*(worker(ref) for ref in roots), **roots)).start()
+    opened = [step.ref for step in world.ready()]
+    assert 0 < len(opened) < 9
+    for ref in opened:
+        done(ref)(world)
+    assert world.ended_as == "RUNNING"
+    everything_done(world)
+    assert (world.ended_as, len(world.rows)) == ("COMPLETED", 9)
 
 
 # -- running again from a step

@@ -311,6 +311,48 @@ def test_what_was_open_in_many_slices_is_counted_once(monkeypatch):
 
 
 @pytest.mark.parametrize("cold", [False, True])
+def test_rerun_of_what_ran_in_an_earlier_execution_of_a_parallel_is_refused(cold):
+    """The first child was enough this time: the others left no more than a record of before."""
+    race = parallel("p", worker("a"), sequence("l", worker("b")), input={"joinPolicy": "ANY"})
+    world = play(definition(worker("z"), race), done("z"), done("b"), cold=cold)
+    world.marks["a"] = Mark.SKIP
+    for move in (rerun_from("z"), done("z")):
+        move(world)
+    assert (world.ended_as, executions(world, "p", "a", "l")) == ("COMPLETED", [2, 2, 1])
+    for ref in ("l", "b"):
+        assert "run that one again" in refused(world, RerunFromRequested(ref=ref))
+
+
+def test_rerun_in_a_loop_that_was_held_before_any_pass_is_refused():
+    world = play(definition(worker("z"), loop("w", worker("a"))), done("z"), done("w", result=True), done("a"),
+                 done("w", result=False))  # fmt: skip
+    world.marks["w"] = Mark.HOLD
+    for move in (rerun_from("z"), done("z"), terminated()):
+        move(world)
+    assert world.step("w").children is None
+    assert "run that one again" in refused(world, RerunFromRequested(ref="a"))
+
+
+def test_a_container_that_was_to_begin_anew_and_was_entered_does_not_begin_anew():
+    """Its child was run again by itself; a resume of what failed behind it leaves it alone."""
+    world = play(definition(worker("a"), sequence("l", worker("b"), worker("c")), worker("z")))
+    everything_done(world)
+    for move in (
+        rerun_from("a"),
+        failed("a"),
+        rerun_from("c"),
+        done("c"),
+        failed("z"),
+        resumed,
+        done("a"),
+        done("z"),
+    ):
+        move(world)
+    assert world.ended_as == "COMPLETED"
+    assert executions(world, "l", "b", "c", "z") == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("cold", [False, True])
 def test_rerun_below_a_parallel_that_has_not_begun_again_is_refused(cold):
     """It was held when the process ended: nothing has been opened by its new execution, and nothing counted."""
     world = play(definition(sequence("l", parallel("p", worker("a"), worker("b")))), cold=cold)

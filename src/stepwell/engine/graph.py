@@ -109,7 +109,13 @@ def _sequel(draft: Draft) -> Sequel:
         step = draft.find(draft.id_at((ref,)))
         if step is not None and step.status.is_open:
             return Sequel.WAITING
-    if draft.process.resumed and not _has_failed(draft):
+    if _has_failed(draft):
+        return Sequel.STOPPED
+    if any(_record(draft, ref) is None and _may_begin(draft, ref) for ref in draft.plan.top):
+        # A decision was full before it came to them; the rest of it has not been taken up yet.
+        draft.set_due(DueKind.GO_ON, draft.now, body=encode(0))
+        return Sequel.WAITING
+    if draft.process.resumed:
         _note_left(draft)
     return Sequel.STOPPED if _has_failed(draft) else Sequel.DONE
 

@@ -114,11 +114,19 @@ class ProcessChecks(Invariants):
         else:
             self._check_over(process, steps, due)
         for row in due.values():
-            step = self.mirror.steps.get(row.step_id)
-            if step is not None and row.kind not in FROM_OTHERS and not step.timers & row.kind:
-                broken("timers are known to their step", f"{shown(step)} does not know {row.kind.name}")
             if row.kind is DueKind.GO_ON and row.at <= self.world.now:
                 self.see("a decision went on in a further turn")
+            step = self.mirror.steps.get(row.step_id)
+            if step is None or row.kind in (*FROM_OTHERS, *self._called(step)):
+                continue
+            if not step.timers & row.kind:
+                broken("timers are known to their step", f"{shown(step)} does not know {row.kind.name}")
+
+    def _called(self, step: StepContext) -> tuple[DueKind, ...]:
+        """A place under a limit may have been given to a step that ended in the same moment."""
+        limit = self.step_plan(step).preparation
+        limited = limit is not None and limit.concurrency
+        return (DueKind.READY,) if limited and not step.status.is_open else ()
 
     def _check_over(
         self, process: ProcessContext, steps: Sequence[StepContext], due: Mapping[Any, Any]
@@ -143,10 +151,7 @@ class ProcessChecks(Invariants):
         for step in steps:
             if not step.status.is_open:
                 # A GO_ON row may outlive its container for a moment: it fires at once and does nothing.
-                # A place under a limit may have been given to a step that ended in the same moment.
-                limit = self.step_plan(step).preparation
-                called = (DueKind.READY,) if limit is not None and limit.concurrency else ()
-                timers = (kind for kind in DueKind if kind not in (*FROM_OTHERS, *called))
+                timers = (kind for kind in DueKind if kind not in (*FROM_OTHERS, *self._called(step)))
                 if any((process.id, step.id, int(kind)) in due for kind in timers):
                     broken("an end takes its timers along", f"{shown(step)} left one")
                 continue

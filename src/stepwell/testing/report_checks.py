@@ -45,7 +45,15 @@ class ReportChecks(Invariants):
         step = self.mirror.steps.get(result.step_id)
         moved_on = step is not None and step.hand_out.token != result.token
         # Later in the same turn the step may have begun again and have been handed out.
-        if step is None or not step.status.is_open or not result.token or moved_on or step.phase in SCRIPTED:
+        given_back = step is not None and step.hand_out.polled and not step.hand_out.runs
+        if (
+            step is None
+            or not step.status.is_open
+            or not result.token
+            or moved_on
+            or step.phase in SCRIPTED
+            or given_back
+        ):
             return
         self._suspected[result.step_id, result.token] = None
 
