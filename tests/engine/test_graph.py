@@ -152,6 +152,7 @@ def test_what_a_full_decision_has_not_come_to_is_not_forgotten(monkeypatch):
     for ref in opened:
         done(ref)(world)
     assert world.ended_as == "RUNNING"
+    world.settle()
     everything_done(world)
     assert (world.ended_as, len(world.rows)) == ("COMPLETED", 9)
 

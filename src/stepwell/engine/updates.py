@@ -9,7 +9,7 @@ from stepwell.engine.state import BadState, apply, split, stripped
 from stepwell.engine.steps import close_unreported
 from stepwell.model.codec import Json, Record, change, decode, decode_as, encode
 from stepwell.model.definition import StepType
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import Phase, StepContext, StepStatus
 
 
 class UpdateAction(StrEnum):
@@ -73,9 +73,13 @@ def _waits_for_signal(draft: Draft, step: StepContext) -> bool:
 
 
 def _works(draft: Draft, step: StepContext) -> bool:
-    """Is it handed out to somebody who reports on it?"""
+    """Is it handed out to somebody who reports on it? While its jq program runs, its output is that one's input."""
     plan = draft.plan_of(step)
-    return plan.queue is not None and draft.controls[plan.type].evaluated is None
+    return (
+        step.phase is not Phase.TRANSFORMING
+        and plan.queue is not None
+        and draft.controls[plan.type].evaluated is None
+    )
 
 
 def _with_error(output: Json) -> Json:
