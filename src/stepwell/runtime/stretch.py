@@ -122,6 +122,10 @@ class Stretches:
     def get(self, process_id: int) -> Stretch | None:
         return self._by_process.get(process_id)
 
+    def all(self) -> Mapping[int, Stretch]:
+        """Each by the id of its process."""
+        return self._by_process
+
     def rows(self, process_id: int) -> StretchRows | None:
         stretch = self._by_process.get(process_id)
         return None if stretch is None else StretchRows(stretch)

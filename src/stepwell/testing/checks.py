@@ -26,6 +26,7 @@ from stepwell.testing.order_checks import OrderChecks
 from stepwell.testing.process_checks import ProcessChecks
 from stepwell.testing.report_checks import ReportChecks
 from stepwell.testing.step_checks import StepChecks
+from stepwell.testing.stretch_checks import StretchChecks
 from stepwell.testing.world import World
 
 
@@ -48,6 +49,7 @@ class Checks:
         self._orders = OrderChecks(evidence)
         self._processes = ProcessChecks(evidence, self._entries)
         self._answers = AnswerChecks(evidence)
+        self._stretches = StretchChecks(evidence)
 
     def after_turn(
         self,
@@ -66,6 +68,7 @@ class Checks:
         delta = self.mirror.refresh(self._store)
         reports = self._reports.accepted_in(asks) if committed else {}
         self._note_circumstances(lane, asks, delta, committed)
+        said = self._stretches.take_out(reports, delta)
         old_steps = {new.id: old for old, new in delta.steps}
         for step_id, results in reports.items():
             self._reports.check(step_id, results, old_steps, delta)
@@ -74,7 +77,7 @@ class Checks:
         for _, process in delta.processes:
             self._steps.note_reruns(process)
         for old, new in delta.steps:
-            self._steps.check(old, new, reports.get(new.id, ()))
+            self._steps.check(old, new, reports.get(new.id) or said.get(new.id, ())[-1:])
         for claim, after in delta.claims:
             self._steps.check_claim(claim.steps if claim else (), after.steps if after else ())
         for was, process in delta.processes:
@@ -90,6 +93,7 @@ class Checks:
         if lane is not None:
             self._answers.check_cache(lane, touched)
         self._answers.check(answers, before)
+        self._stretches.check(asks, answers, said, delta)
 
     def check_end(self) -> None:
         """All faults are over and everybody was well for a long time."""

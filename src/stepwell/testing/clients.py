@@ -167,7 +167,11 @@ class Operator:
             self.begin()
             return
         process_id = random.choice(self._ledger.processes[-8:])
-        if random.random() < 0.03:
+        unsaved = list(self._line.server.stretches())
+        if unsaved and random.random() < 0.5:
+            process_id = random.choice(unsaved)
+            self._world.sightings["an operator met what is in memory only"] += 1
+        elif random.random() < 0.03:
             process_id += 1
         event: AnyEvent = random.choices(
             (TerminateRequested(reason="enough"), ResumeRequested(), ReviewRequested(reason="seen")),

@@ -7,6 +7,7 @@ from stepwell.model.definition import (
     ProcessConfiguration,
     ProcessDefinition,
     ProcessRequest,
+    ProcessType,
     StepConfiguration,
     StepDefinition,
     StepType,
@@ -15,7 +16,15 @@ from stepwell.model.error_policy import ErrorPolicy, Reaction, StepErrorAction
 from stepwell.model.work import QueueName
 from stepwell.testing.asking_steps import WEIGHTS as ASKING
 from stepwell.testing.asking_steps import asking_input
-from stepwell.testing.further_steps import CHOICE, WEIGHTS, configured, draw_input, update_input, with_gateway
+from stepwell.testing.further_steps import (
+    CHOICE,
+    QUICK,
+    WEIGHTS,
+    configured,
+    draw_input,
+    update_input,
+    with_gateway,
+)
 
 WORKERS = ("alpha", "beta", "gamma")
 QUEUES = tuple(QueueName("default", StepType.WORKER.value, name) for name in WORKERS)
@@ -58,7 +67,10 @@ def below(family: tuple[str, ...], name: str) -> tuple[str, ...]:
 class Drawing:
     """Draws one definition. With `family`, of all kinds of steps: those are the processes that it may start."""
 
-    def __init__(self, random: Random, family: tuple[str, ...] = ()) -> None:
+    def __init__(self, random: Random, family: tuple[str, ...] = (), *, quick: bool = False) -> None:
+        """`quick`: of steps that the server runs itself, for somebody who waits."""
+        self._quick = quick
+        self._waited_for = quick or (bool(family) and random.random() < 0.2)
         self._random = random
         self._family = family
         self._count = 0
@@ -80,6 +92,7 @@ class Drawing:
             steps += self._sequence(2, 1, steps)
         return ProcessDefinition(
             name=name,
+            type=ProcessType.API_ORCHESTRATION if self._waited_for else ProcessType.STANDARD,
             steps=steps,
             configuration=self._configuration(),
             default_input={"items": list(range(random.randint(0, 4)))},
@@ -214,6 +227,8 @@ class Drawing:
     def _kind(self, depth: int) -> StepType:
         if depth > DEEPEST or self._left <= 0:
             return StepType.WORKER if self._random.random() < 0.8 else StepType.NOOP
+        if self._quick and self._random.random() < 0.9:
+            return self._random.choices(tuple(QUICK), weights=tuple(QUICK.values()))[0]
         if self._family and self._random.random() < 0.45:
             return self._random.choices(tuple(WEIGHTS), weights=tuple(WEIGHTS.values()))[0]
         kinds = (

@@ -37,6 +37,17 @@ WEIGHTS = {
     **dict.fromkeys(BUILT_IN, 0.7),
 }
 
+QUICK = {
+    **dict.fromkeys(BUILT_IN, 1.5),
+    StepType.NOOP: 2.0,
+    StepType.PARALLEL: 2.0,
+    StepType.LIST: 1.0,
+    StepType.SWITCH: 1.5,
+    StepType.WHILE: 0.7,
+    StepType.SEND_RESPONSE: 0.4,
+}
+"""Of what a run is made that stays in memory for a while."""
+
 
 def draw_input(
     random: Random, kind: StepType, children: Sequence[StepDefinition], processes: Sequence[str]

@@ -83,7 +83,7 @@ class OwnHands:
 
     def _result(self, work: WorkRequest) -> WorkResult:
         random = self._world.random
-        step = self._evidence.mirror.steps[work.step_id]
+        step = self._evidence.find_step(work.process_id, work.step_id)
         failed = not self._well and random.random() < 0.15
         unique = random.getrandbits(50)
         status, wait = WorkStatus.COMPLETED, 0
@@ -102,7 +102,7 @@ class OwnHands:
     def _answer(self, step: StepContext) -> Any:
         """What the script of this step returns: mostly something that fits."""
         random = self._world.random
-        plan = self._evidence.plan(self._evidence.mirror.processes[step.process_id]).steps[str(step.path[0])]
+        plan = self._evidence.plan(self._evidence.find_process(step.process_id)).steps[str(step.path[0])]
         if step.phase is Phase.TRANSFORMING or (not self._well and random.random() < 0.05):
             return {"made": random.getrandbits(20)}
         if step.phase is Phase.PREPARING:

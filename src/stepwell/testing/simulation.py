@@ -92,6 +92,8 @@ class Simulation:
         whole = Random(f"whole {seed}")
         self._whole = whole.random() < 0.6 and not self._crowded
         """Every kind of step and operation; else the plain ones, in which their own mistakes show sooner."""
+        self._quick = self._whole and whole.random() < 0.4
+        """Most runs are API_ORCHESTRATION, with somebody who waits."""
         self.rates: Rates = draw_rates(random)
         if self._crowded:
             self.rates = change(self.rates, doubled=CROWD_DOUBLED)
@@ -119,8 +121,10 @@ class Simulation:
         self.family = (*self.names[1:], HOOK) if self._whole else ()
         self._stock(random)
         self.server = Server(self.world, self.store, self.settings, self.checks, slow=self._crowded)
+        self.checks.evidence.stretches = self.server.stretches
         line = Line(self.world, self.server)
-        self.starter = Starter(self.world, line, self.ledger, self.names, random.randint(2, 9))
+        often = (self.names[0],) * 4 if self._quick else ()
+        self.starter = Starter(self.world, line, self.ledger, (*self.names, *often), random.randint(2, 9))
         self.workers = [self._worker(n, random) for n in range(random.choice((1, 1, 2, 3, 4)))]
 
     def _worker(self, number: int, random: Random) -> Worker:
@@ -128,13 +132,14 @@ class Simulation:
         modern = random.random() < 0.6
         return Worker(self.world, line, f"worker{number}", self.settings.lease_ms, modern=modern)
 
+    def _draw(self, random: Random, name: str) -> ProcessDefinition:
+        quick = self._quick and name == self.names[0]
+        return Drawing(random, below(self.family, name), quick=quick).definition(name)
+
     def _stock(self, random: Random) -> None:
         definitions = [
             hook_definition(),
-            *(
-                Drawing(random, below(self.family, name)).definition(name)
-                for name in dict.fromkeys(self.names)
-            ),
+            *(self._draw(random, name) for name in dict.fromkeys(self.names)),
         ]
         with self.store.inner.turn() as turn:
             for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
@@ -210,6 +215,7 @@ class Simulation:
             and self.starter.is_done
             and not mirror.due
             and not mirror.claims
+            and not self.server.stretches()
             and not any(row.status.is_open for row in mirror.processes.values())
         )
 

@@ -299,7 +299,9 @@ class StepChecks(Invariants):
     def check_claim(self, before: Sequence[int], after: Sequence[int]) -> None:
         """A claim that is gone leaves nobody behind."""
         for id in before:
-            step = self.mirror.steps[id]
+            step = self.mirror.steps.get(id)
+            if step is None:
+                continue
             process = self.mirror.processes[step.process_id]
             if id in after or not process.status.is_open:
                 continue

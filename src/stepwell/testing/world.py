@@ -6,7 +6,7 @@ from one generator, so that the same seed gives the same history to the last byt
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from random import Random
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.lane import Answer, Lane, answer_of
 from stepwell.runtime.node import RuntimeSettings
+from stepwell.runtime.stretch import Stretch
 from stepwell.testing.clock import VirtualClock
 from stepwell.testing.faults import CALM, Crash, Fate, FaultyStore, Rates
 
@@ -121,6 +122,10 @@ class Server:
         """How long it may take until a turn begins, ms: a slow disk makes crowds."""
         self._next_turn: int | None = None
         self.lane: Lane | None = Lane(store, world.clock, settings)
+
+    def stretches(self) -> Mapping[int, Stretch]:
+        """What it has in memory only."""
+        return {} if self.lane is None else self.lane.node.stretches.all()
 
     def receive(self, ask: Ask) -> None:
         if self.lane is None:
