@@ -438,6 +438,18 @@ def test_rerun_in_a_loop_that_was_terminated_while_its_script_ran():
     assert world.ended_as == "COMPLETED"
 
 
+def test_a_resume_takes_up_the_branch_that_ended_badly():
+    """Also when people have had another one of the SWITCH run before."""
+    mapping = [{"value": "x", "targetRef": "a"}, {"targetRef": "b", "defaultBranch": True}]
+    switch = step("SWITCH", "s", worker("a"), worker("b"), input={"value": "y", "responseMapping": mapping})
+    world = play(
+        definition(switch), done("b"), rerun_from("a"), done("a"), rerun_from("b"), failed("b"), resumed
+    )
+    assert (world.status("s"), world.status("a"), world.status("b")) == ("RUNNING", "COMPLETED", "SCHEDULED")
+    done("b")(world)
+    assert (world.ended_as, executions(world, "a", "b")) == ("COMPLETED", [2, 3])
+
+
 def test_rerun_in_a_branch_keeps_the_choice():
     mapping = [{"value": "x", "targetRef": "a"}, {"targetRef": "b", "defaultBranch": True}]
     switch = step("SWITCH", "s", worker("a"), worker("b"), input={"value": "x", "responseMapping": mapping})
