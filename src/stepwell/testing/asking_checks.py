@@ -87,6 +87,7 @@ class AskingChecks(Invariants):
         """Was a newer one of that name there before this turn?"""
         return any(
             process.name == term["process"] and process.id > term["processId"] and id not in self._before
+            and term["processId"] in self.mirror.processes
             and process.created >= self.mirror.processes[term["processId"]].created
             for id, process in self.mirror.processes.items()
         )  # fmt: skip

@@ -21,6 +21,7 @@ from stepwell.testing.entry_checks import EntryChecks
 from stepwell.testing.evidence import Evidence, broken, shown
 from stepwell.testing.family_checks import FamilyChecks, orders_in
 from stepwell.testing.faults import FaultyStore
+from stepwell.testing.keeper import KeeperChecks
 from stepwell.testing.mirror import Delta
 from stepwell.testing.order_checks import OrderChecks
 from stepwell.testing.process_checks import ProcessChecks
@@ -33,7 +34,9 @@ from stepwell.testing.world import World
 class Checks:
     """Holds every turn against the invariants, and counts the interesting situations that came up."""
 
-    def __init__(self, world: World, store: FaultyStore, settings: RuntimeSettings, ledger: Ledger) -> None:
+    def __init__(
+        self, world: World, store: FaultyStore, settings: RuntimeSettings, ledger: Ledger, keep_ms: int
+    ) -> None:
         evidence = Evidence(world, store, settings)
         self.mirror = evidence.mirror
         self.evidence = self._evidence = evidence
@@ -50,6 +53,7 @@ class Checks:
         self._processes = ProcessChecks(evidence, self._entries)
         self._answers = AnswerChecks(evidence)
         self._stretches = StretchChecks(evidence)
+        self._keeper = KeeperChecks(evidence, keep_ms)
 
     def after_turn(
         self,
@@ -94,6 +98,7 @@ class Checks:
             self._answers.check_cache(lane, touched)
         self._answers.check(answers, before)
         self._stretches.check(asks, answers, said, delta)
+        self._keeper.check(delta)
 
     def check_end(self) -> None:
         """All faults are over and everybody was well for a long time."""
@@ -118,6 +123,7 @@ class Checks:
                 broken("busy means nothing happened", f"{request_id} was started")
         self._processes.check_hooks()
         self._entries.check_end()
+        self._keeper.check_end()
 
     def _note_circumstances(
         self, lane: Lane | None, asks: Sequence[Ask], delta: Delta, committed: bool

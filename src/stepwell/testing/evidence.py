@@ -12,6 +12,7 @@ from stepwell.model.definition import ProcessDefinition
 from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.model.step import Phase, StepContext, StepStatus
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.runtime.stretch import Stretch
@@ -55,7 +56,7 @@ class Evidence:
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._policies: dict[int, ErrorPolicy] = {}
 
-    def plan(self, process: ProcessContext) -> Plan:
+    def plan(self, process: ProcessContext | Finished) -> Plan:
         key = (*process.numbering, process.definition_id)
         plan = self._plans.get(key)
         if plan is None:

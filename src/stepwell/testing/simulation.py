@@ -18,7 +18,7 @@ from stepwell.engine import draft, process
 from stepwell.engine.control.table import CONTROLS
 from stepwell.model.codec import Record, change
 from stepwell.model.definition import ProcessDefinition
-from stepwell.runtime import catalog, clockwork
+from stepwell.runtime import catalog, clockwork, retention
 from stepwell.runtime.decision_tables import put_decision_table
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.store.memory import MemoryStore
@@ -38,6 +38,7 @@ from stepwell.testing.definitions import (
 from stepwell.testing.disk import Disk
 from stepwell.testing.evidence import Violation, broken
 from stepwell.testing.faults import FaultyStore, Rates, draw_rates
+from stepwell.testing.keeper import Keeper
 from stepwell.testing.own_hands import OwnHands
 from stepwell.testing.repairers import Repairer
 from stepwell.testing.workers import Worker
@@ -109,12 +110,17 @@ class Simulation:
             (process, "CLOSING_SLICE"): 1 if self._crowded else random.choice((256, 1, 3)),
             (clockwork, "DUE_AT_ONCE"): random.choice((500, 2)),
             (clockwork, "CLAIMS_AT_ONCE"): random.choice((100, 1)),
+            (retention, "PAUSE_S"): 0,
+            (retention, "BITE"): whole.choice((50, 2)),
+            (retention, "STEPS"): whole.choice((1_000, 3)),
         }
         inner: Store = self._disk.store() if self._disk is not None else MemoryStore()
         survive = self._disk.survive if self._disk is not None else (lambda store: store)
         self.store = FaultyStore(inner, lambda: self.server.fate(), survive)
         self.ledger = Ledger()
-        self.checks = Checks(self.world, self.store, self.settings, self.ledger)
+        self._keep_ms = whole.choice((0, 0, 20_000, 40_000)) if self._whole else 0
+        """How long what ended is kept; 0 = for ever."""
+        self.checks = Checks(self.world, self.store, self.settings, self.ledger, self._keep_ms)
         self.names = tuple(f"made{n}" for n in range(random.randint(1, 4)))
         if self._crowded:
             self.names += (WIDE_LOOP,) * 3
@@ -185,6 +191,8 @@ class Simulation:
             operator.begin()
         if random.random() < 0.3:
             editor.begin()
+        if self._keep_ms:
+            Keeper(world, self.server, self.checks.evidence, self._keep_ms).begin()
         if self._whole:
             hands.begin()
             if random.random() < 0.8:
