@@ -189,6 +189,8 @@ class Simulation:
         self.starter.begin()
         if random.random() < 0.7:
             operator.begin()
+            if self._quick:
+                self.server.watchers.append(operator.meddle)
         if random.random() < 0.3:
             editor.begin()
         if self._keep_ms:

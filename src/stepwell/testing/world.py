@@ -112,6 +112,8 @@ class Server:
         self.world = world
         self.store = store
         self.turns = 0
+        self.watchers: list[Callable[[], None]] = []
+        """Called after every turn that was committed or refused."""
         self.unanswered: dict[int, Ask] = {}
         """Asks that this server has got and not answered; by identity."""
         self._settings = settings
@@ -176,6 +178,8 @@ class Server:
         for ask, value in answers:
             del self.unanswered[id(ask)]
             ask.answer(answer_of(ask, value))
+        for watch in self.watchers:
+            watch()
         self._turn_at(max(lane.next_at(), self.world.now + max(1, self.world.random.choice(self._pace))))
 
     def _committed(self, asks: Sequence[Ask]) -> bool:
