@@ -547,18 +547,6 @@ def report_of_a_given_up_attempt_is_called_a_duplicate() -> AbstractContextManag
     return everywhere(right, wrong)
 
 
-def exit_is_not_counted() -> AbstractContextManager[None]:
-    return everywhere(climb._count_last, lambda draft, step: None)
-
-
-def restart_rings_the_clocks_of_its_own_hands() -> AbstractContextManager[None]:
-    def wrong(self: Clockwork, step: Any, *, lost: bool = False) -> Any:
-        return right(self, step, lost=False)
-
-    right = Clockwork._expiry
-    return patched(Clockwork, "_expiry", wrong)
-
-
 # -- in memory only
 
 
@@ -655,17 +643,8 @@ def an_edge_is_enough() -> AbstractContextManager[None]:
     return everywhere(graph._may_begin, wrong)
 
 
-def graph_begins_more_after_a_failure() -> AbstractContextManager[None]:
-    def failed(draft: Draft, step: Any) -> Any:
-        sequel = right_failed(draft, step)
-        waiting = draft.plan.top
-        for ref in graph._ready(draft, waiting):
-            if graph._record(draft, ref) is None:
-                climb.open_child(draft, ref, (), None)
-        return graph._sequel(draft) if sequel else sequel
-
-    right_failed = graph._failed
-    return everywhere(right_failed, failed)
+def failure_of_a_graph_is_forgotten() -> AbstractContextManager[None]:
+    return everywhere(graph._has_failed, lambda draft: False)
 
 
 def full_graph_is_forgotten() -> AbstractContextManager[None]:
@@ -803,8 +782,6 @@ MISTAKES: tuple[Mistake, ...] = (
     persisted_value_is_written_by_the_last_only,
     report_of_a_given_up_attempt_is_taken,
     report_of_a_given_up_attempt_is_called_a_duplicate,
-    exit_is_not_counted,
-    restart_rings_the_clocks_of_its_own_hands,
     saved_without_its_claims,
     answered_before_it_is_saved,
     in_memory_through_a_rollback,
@@ -816,7 +793,7 @@ MISTAKES: tuple[Mistake, ...] = (
     dropped_although_it_moved_on,
     left_overs_are_not_noted,
     an_edge_is_enough,
-    graph_begins_more_after_a_failure,
+    failure_of_a_graph_is_forgotten,
     full_graph_is_forgotten,
     first_done_is_first_undone,
     one_is_not_undone,

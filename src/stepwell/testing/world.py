@@ -43,6 +43,8 @@ class World:
         self.sightings: Counter[str] = Counter()
         """Interesting situations and how often they came up: a campaign must see all of them."""
         self.last: deque[str] = deque(maxlen=LAST)
+        self.listen: Callable[[str], object] | None = None
+        """Hears every line of the history."""
         self._hash = sha256()
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -61,6 +63,8 @@ class World:
     def note(self, *words: object) -> None:
         line = f"{self.now} " + " ".join(map(str, words))
         self.last.append(line)
+        if self.listen is not None:
+            self.listen(line)
         self._hash.update(line.encode())
 
     def history_hash(self) -> str:
