@@ -609,17 +609,6 @@ def dropped_before_its_time() -> AbstractContextManager[None]:
     return patched(Retention, "_finished", wrong)
 
 
-def dropped_although_it_moved_on() -> AbstractContextManager[None]:
-    """Without a look at the revision: somebody has resumed it meanwhile."""
-
-    def wrong(self: MemoryTurn, id: int, revision: int) -> bool:
-        found = self.processes([id])
-        return bool(found) and right(self, id, found[0].revision)
-
-    right = MemoryTurn.drop_process
-    return patched(MemoryTurn, "drop_process", wrong)
-
-
 def left_overs_are_not_noted() -> AbstractContextManager[None]:
     """A crash between two bites, or a second bite, and its steps stay for ever."""
 
@@ -707,18 +696,6 @@ def dependence_holds_at_once() -> AbstractContextManager[None]:
     return everywhere(depends_on.holds, lambda statement, truth: True)
 
 
-def name_means_its_oldest_process() -> AbstractContextManager[None]:
-    def wrong(self: MemoryTurn, namespace: str, name: str, since_ms: int) -> Any:
-        rows = [
-            row
-            for row in self._tables.process.rows.values()
-            if (row.namespace, row.name) == (namespace, name)
-        ]
-        return min((row for row in rows if row.created >= since_ms), key=lambda row: row.id, default=None)
-
-    return patched(MemoryTurn, "newest_process", wrong)
-
-
 def tracker_does_not_wait() -> AbstractContextManager[None]:
     def wrong(draft: Draft, step: Any, process: Any) -> Any:
         return steps.close(draft, step, StepStatus.COMPLETED, encode(process_tracker._shown(process)))
@@ -790,7 +767,6 @@ MISTAKES: tuple[Mistake, ...] = (
     steps_of_a_saved_run_are_looked_for_in_memory,
     everything_that_ended_is_free,
     dropped_before_its_time,
-    dropped_although_it_moved_on,
     left_overs_are_not_noted,
     an_edge_is_enough,
     failure_of_a_graph_is_forgotten,
@@ -802,7 +778,6 @@ MISTAKES: tuple[Mistake, ...] = (
     second_response_replaces_the_first,
     nobody_hears_of_a_response,
     dependence_holds_at_once,
-    name_means_its_oldest_process,
     tracker_does_not_wait,
     last_rule_wins,
 )

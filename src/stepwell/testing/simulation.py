@@ -174,8 +174,8 @@ class Simulation:
             seed=self.seed,
             history=self.world.history_hash(),
             turns=self.server.turns,
-            processes=len(self.checks.mirror.processes),
-            steps=len(self.checks.mirror.steps),
+            processes=self.checks.mirror.met[0],
+            steps=self.checks.mirror.met[1],
             sightings=self.world.sightings,
         )
 
