@@ -48,6 +48,7 @@ from stepwell.runtime.turn import OneTurn
 from stepwell.store.memory import MemoryTurn
 from stepwell.store.memory_reads import MemoryReads
 from stepwell.store.port import Changes
+from stepwell.testing.simulation import Focus
 
 Mistake = Callable[[], AbstractContextManager[None]]
 
@@ -781,3 +782,43 @@ MISTAKES: tuple[Mistake, ...] = (
     tracker_does_not_wait,
     last_rule_wins,
 )
+
+FOCUS = {
+    **dict.fromkeys(
+        (
+            saved_without_its_claims,
+            answered_before_it_is_saved,
+            in_memory_through_a_rollback,
+            in_memory_for_ever,
+            waits_for_others_in_memory,
+            steps_of_a_saved_run_are_looked_for_in_memory,
+            second_response_replaces_the_first,
+            nobody_hears_of_a_response,
+            own_hands_are_not_recovered,
+            recovery_forgotten_after_a_rollback,
+        ),
+        Focus.MEMORY,
+    ),
+    **dict.fromkeys(
+        (everything_that_ended_is_free, dropped_before_its_time, left_overs_are_not_noted), Focus.RETENTION
+    ),
+    **dict.fromkeys(
+        (
+            an_edge_is_enough,
+            failure_of_a_graph_is_forgotten,
+            full_graph_is_forgotten,
+            first_done_is_first_undone,
+            one_is_not_undone,
+            dependence_holds_at_once,
+            tracker_does_not_wait,
+            last_rule_wins,
+            childs_news_are_dropped,
+            order_is_not_written,
+            next_in_line_is_not_called,
+            window_is_not_advanced,
+            persisted_value_is_written_by_the_last_only,
+        ),
+        Focus.WHOLE,
+    ),
+}
+"""Where a mistake shows in some runs only, those are looked for."""
