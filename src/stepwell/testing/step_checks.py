@@ -305,7 +305,8 @@ class StepChecks(Invariants):
             if step is None:
                 continue
             process = self.mirror.processes[step.process_id]
-            if id in after or not process.status.is_open:
+            # While it undoes, what is open still is about to be CANCELLED.
+            if id in after or not process.status.is_open or process.compensating:
                 continue
             if step.hand_out.claim not in (None, *self.mirror.claims):
                 broken("what is held has a claim", f"{shown(step)} lost its own")
