@@ -32,7 +32,7 @@ from stepwell.model.due import DueKind
 from stepwell.model.errors import Busy
 from stepwell.model.step import HandOut, StepStatus
 from stepwell.model.work import Acceptance
-from stepwell.runtime import idempotency, retention, stretch
+from stepwell.runtime import idempotency, retention
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.fold import Fold
@@ -577,23 +577,6 @@ def in_memory_for_ever() -> AbstractContextManager[None]:
     return patched(Stretch, "goes_on", wrong)
 
 
-def waits_for_others_in_memory() -> AbstractContextManager[None]:
-    """As long as one step runs here, the others may wait for whom they like."""
-
-    def wrong(self: Stretch) -> bool:
-        return any(stretch.is_in_own_hands(step) for step in self.open_steps())
-
-    return patched(Stretch, "_runs_here", wrong)
-
-
-def steps_of_a_saved_run_are_looked_for_in_memory() -> AbstractContextManager[None]:
-    def wrong(self: Stretches, one: Any) -> None:
-        for id in one.fold.snapshot.steps:
-            self._process_of.pop(id, None)
-
-    return patched(Stretches, "_forget_steps", wrong)
-
-
 # -- retention
 
 
@@ -764,8 +747,6 @@ MISTAKES: tuple[Mistake, ...] = (
     answered_before_it_is_saved,
     in_memory_through_a_rollback,
     in_memory_for_ever,
-    waits_for_others_in_memory,
-    steps_of_a_saved_run_are_looked_for_in_memory,
     everything_that_ended_is_free,
     dropped_before_its_time,
     left_overs_are_not_noted,
@@ -790,8 +771,6 @@ FOCUS = {
             answered_before_it_is_saved,
             in_memory_through_a_rollback,
             in_memory_for_ever,
-            waits_for_others_in_memory,
-            steps_of_a_saved_run_are_looked_for_in_memory,
             second_response_replaces_the_first,
             nobody_hears_of_a_response,
             own_hands_are_not_recovered,
