@@ -10,6 +10,7 @@ from torture.check import findings
 from torture.history import load
 from torture.nemesis import KINDS
 from torture.node import DEFAULT_DATABASE, DEFAULT_SERVER
+from torture.sweep import PASSES, points
 
 
 def say(text: str) -> None:
@@ -32,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--keep", type=Path, help="keep ledgers and server files in this new folder")
     _about_server(one)
     one.set_defaults(run=_play)
+
+    sweep = commands.add_parser("sweep", help="kill the server at every write and sync of a fixed work")
+    sweep.add_argument("--pass", dest="at", choices=["before", "within"], help="only this pass")
+    sweep.add_argument("--every", type=int, default=1, help="only every so-manieth point")
+    _about_server(sweep)
+    sweep.set_defaults(run=_sweep)
 
     check = commands.add_parser("check", help="check the ledgers that a play has left")
     check.add_argument("folder", type=Path)
@@ -76,6 +83,21 @@ def summary(report: play.Report) -> str:
         f"lost {report.lost}, doubled {report.doubled}, stuck {report.stuck}, wrong {report.wrong}"
         + (", TOO LITTLE DONE" if report.idle else "")
     )
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    skipped = {(at, n) for at in PASSES for n in range(1, 20_000) if n % options.every}
+    skipped |= {(at, n) for at in PASSES for n in range(1, 20_000) if options.at not in (None, at)}
+    fired, bad = 0, 0
+    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+        for point in points(Path(scratch), skipped, options.server, options.database):
+            fired += point.fired
+            bad += bool(point.findings)
+            say(
+                f"{point.at} {point.n}: {'killed' if point.fired else 'over'}, {point.calls} calls {point.findings or ''}"
+            )
+    say(f"{fired} kills, {bad} with findings")
+    return 1 if bad else 0
 
 
 def _check(options: argparse.Namespace) -> int:

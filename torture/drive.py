@@ -11,6 +11,7 @@ from typing import Any
 
 from torture import scenarios
 from torture.api import Answer, Api
+from torture.history import ENDED
 from torture.ledger import Ledger, Line
 from torture.node import CLIENT_ID, TOKEN
 from torture.scenarios.base import Act
@@ -20,13 +21,18 @@ HANDS = 4
 AGAIN_S = 0.05
 TWICE = 0.08
 """How often a start that was acknowledged is asked for again."""
-LOOK = 0.6
+LOOK_EVERY_S = 0.02
+SEEN_AGAIN = 0.3
+"""How often a process that was seen ended is looked at once more: an end stays."""
 
 
 class Driver:
     """`allow(k)` lets it start k more. `done` when everything allowed so far was acknowledged and acted upon."""
 
-    def __init__(self, url: str, ledger: Ledger, play: str, names: list[str], seed: int) -> None:
+    def __init__(
+        self, url: str, ledger: Ledger, play: str, names: list[str], seed: int, first: int = 0
+    ) -> None:
+        """`first` is the number of the first process; the scenarios in `names` take turns."""
         self._api = Api(url, CLIENT_ID, TOKEN, "driver")
         self._ledger = ledger
         self._play = play
@@ -36,11 +42,14 @@ class Driver:
         self._ready = threading.Condition(self._lock)
         self._tasks: deque[tuple[float, Any]] = deque()
         self._open = 0
-        self._next = 0
+        self._next = first
         self._closing = False
-        self._known: deque[int] = deque(maxlen=60)
+        self._known: dict[int, None] = {}
         self.acknowledged = 0
+        self.unavailable = 0
+        """Answers 503."""
         self._threads = [threading.Thread(target=self._hand, daemon=True) for _ in range(HANDS)]
+        self._threads.append(threading.Thread(target=self._look_around, daemon=True))
 
     def start(self) -> None:
         for thread in self._threads:
@@ -79,8 +88,6 @@ class Driver:
             work(*arguments)
             with self._lock:
                 self._open -= 1
-            if self._known and self._chance.random() < LOOK:
-                self._look(self._chance.choice(list(self._known)))
 
     def _take(self) -> Any:
         with self._lock:
@@ -108,7 +115,7 @@ class Driver:
             self._start(key, body, asked)
         with self._lock:
             self.acknowledged += 1
-            self._known.append(id)
+            self._known[id] = None
             for act in scenario.acts(n):
                 self._put(act.after_s, (self._act, (id, act)))
 
@@ -118,8 +125,8 @@ class Driver:
             answer = self._api.ask("POST", "/api/process/runAsync", body, headers={"Idempotency-Key": key})
             process = answer.body["processId"] if answer.is_ok else None
             self._ledger.write({"kind": "answer", "key": key, "outcome": answer.outcome, "process": process})
+            self._complain(answer, "start", process)
             if not answer.is_unknown:
-                self._complain(answer, "start", process)
                 return process
             time.sleep(AGAIN_S)
         return None
@@ -143,7 +150,17 @@ class Driver:
         path = {"terminate": "/api/process/bulkTerminate", "cancel": "/api/process/bulkCancel"}[act.what]
         return self._api.post(path, [id], reason="torture")
 
-    def _look(self, id: int) -> None:
+    def _look_around(self) -> None:
+        """Whoever reads at any moment must see a moment: no process between two of its states."""
+        chance = random.Random("looks")
+        while not self._closing:
+            time.sleep(LOOK_EVERY_S)
+            with self._lock:
+                known = list(self._known)
+            if known:
+                self._look(chance.choice(known), chance.random() < SEEN_AGAIN)
+
+    def _look(self, id: int, is_kept: bool) -> None:
         answer = self._api.get(f"/api/process/context/{id}", includeSteps=True)
         if not answer.is_ok:
             self._complain(answer, "look", id)
@@ -153,8 +170,12 @@ class Driver:
         )
         status = answer.body["status"]
         self._ledger.write({"kind": "look", "process": id, "status": status, "open": open_steps})
+        if status in ENDED and not is_kept:
+            with self._lock:
+                self._known.pop(id, None)
 
     def _complain(self, answer: Answer, call: str, process: int | None) -> None:
+        self.unavailable += answer.status == 503
         if not answer.is_ok and not answer.is_unknown:
             told = {"status": answer.status, "body": str(answer.body)[:300]}
             self._ledger.write({"kind": "trouble", "call": call, "process": process, **told})

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torture.check import findings
 from torture.crew import Crew
 from torture.disk import NoDisk, SmallDisk
 from torture.drive import Driver
-from torture.findings import STUCK, WRONG, Finding
+from torture.findings import STUCK, Finding
 from torture.history import History, load
 from torture.ledger import Ledger
 from torture.nemesis import KINDS, Nemesis
@@ -41,6 +42,7 @@ class Plan:
     """A server lives this long at most before something happens to it."""
     server: str = DEFAULT_SERVER
     database: str = DEFAULT_DATABASE
+    """A store that lies elsewhere (postgresql://…) is given as it is; `{folder}` is the play's own."""
 
     @property
     def name(self) -> str:
@@ -62,6 +64,10 @@ class Report:
     worker_kills: int = 0
     worker_stops: int = 0
     faults: dict[str, int] = field(default_factory=dict)
+    answers_503: int = 0
+    """To the driver: the server said that it could not."""
+    faulty_calls: int = 0
+    """Writes and syncs that were made to fail."""
     planned: int = 0
     starts_acknowledged: int = 0
     results_acknowledged: int = 0
@@ -144,12 +150,12 @@ class Play:
             {"kind": "plan", "starts": plan.rounds * plan.starts_per_round, "kills": plan.rounds}
         )
         node.start()
-        self._define()
+        names = [scenario.name for scenario in scenarios.ALL]
+        define(Api(node.url, CLIENT_ID, TOKEN), names)
         url = node.url
         if self._proxy is not None:
             self._proxy.start()
             url = self._proxy.url
-        names = [scenario.name for scenario in scenarios.ALL]
         driver = Driver(url, Ledger(self.ledgers / "driver.ledger"), plan.name, names, plan.seed)
         crew = Crew(url, self.ledgers, self._ledger, WORKERS, plan.seed)
         nemesis = Nemesis(
@@ -173,20 +179,9 @@ class Play:
             crew.heal()
             return self._peace(driver)
         finally:
-            self._count(nemesis, crew)
+            self._count(nemesis, crew, driver)
             crew.close()
             driver.stop()
-
-    def _define(self) -> None:
-        api = Api(self._node.url, CLIENT_ID, TOKEN)
-        asked = [("/api/errorPolicies", policy) for policy in scenarios.POLICIES]
-        asked += [
-            ("/api/processDefinitions", d) for scenario in scenarios.ALL for d in scenario.definitions()
-        ]
-        for path, body in asked:
-            answer = api.post(path, body, 20)
-            if not answer.is_ok:
-                raise NotReady(f"{path} {body.get('name')} was answered {answer.status}: {answer.body}")
 
     def _progress(self) -> int:
         return sum(path.stat().st_size for path in self.ledgers.glob("[dw]*.ledger"))
@@ -220,11 +215,13 @@ class Play:
 
     # -- figures
 
-    def _count(self, nemesis: Nemesis, crew: Crew) -> None:
+    def _count(self, nemesis: Nemesis, crew: Crew, driver: Driver) -> None:
         report = self.report
         report.server_kills, report.server_kills_at_work = nemesis.kills, nemesis.kills_at_work
         report.server_kills_starting = nemesis.kills_starting
         report.worker_kills, report.worker_stops = crew.kills, crew.stops
+        report.answers_503 = driver.unavailable
+        report.faulty_calls = self._shim["failed"] if self._shim else 0
         report.faults = dict(nemesis.faults) | (dict(self._proxy.counts) if self._proxy else {})
 
     def _judge(self, found: list[Finding]) -> None:
@@ -238,6 +235,17 @@ class Play:
         for finding in found:
             setattr(report, finding.kind, getattr(report, finding.kind) + 1)
         report.findings = [str(finding) for finding in found]
+
+
+def define(api: Api, names: Iterable[str]) -> None:
+    """Store what these scenarios need. Asking again makes no difference. Raises NotReady."""
+    asked = [("/api/errorPolicies", policy) for policy in scenarios.POLICIES]
+    for name in names:
+        asked += [("/api/processDefinitions", each) for each in scenarios.named(name).definitions()]
+    for path, body in asked:
+        answer = api.post(path, body, 20)
+        if not answer.is_ok:
+            raise NotReady(f"{path} {body.get('name')} was answered {answer.status}: {answer.body}")
 
 
 def acknowledged_results(history: History) -> int:
@@ -256,6 +264,3 @@ def run(plan: Plan, folder: Path, *, keep: bool = False) -> Report:
     if report.is_clean and not keep:
         shutil.rmtree(folder)
     return report
-
-
-__all__ = ["WRONG", "Impossible", "Plan", "Play", "Report", "run"]

@@ -1,4 +1,4 @@
-"""What the server says when all is over: every process with all its steps, read over HTTP and kept beside the ledgers."""
+"""What the server says when all is over: every process with all its steps, read over HTTP, kept beside the ledgers."""
 
 import json
 import time

@@ -3,8 +3,8 @@
 from torture.scenarios.bank import Bank
 from torture.scenarios.base import POLICIES, Scenario
 from torture.scenarios.chain import Chain
-from torture.scenarios.fan import Fan
 from torture.scenarios.family import Family
+from torture.scenarios.fan import Fan
 from torture.scenarios.storm import Storm
 from torture.scenarios.timers import Timers
 from torture.scenarios.wild import Wild

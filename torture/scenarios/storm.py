@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from torture.findings import DOUBLED, LOST, WRONG, Finding, Findings
 from torture.history import ENDED, History, Process
 from torture.scenarios.base import Act, Json, Plain, container, definition, sub, work
-from torture.scenarios.family import CHILD
+from torture.scenarios.family import CHILD, Family
 
 STATUS = {"terminate": "TERMINATED", "cancel": "CANCELLED"}
 
@@ -33,9 +33,10 @@ class Storm(Plain):
             concurrency=3,
         )
         return [
+            *Family().definitions()[:1],
             definition(
                 self.process, begin, container("PARALLEL", "all", *lists, loop, sub("child", CHILD, n=1))
-            )
+            ),
         ]
 
     def acts(self, n: int) -> Iterable[Act]:
