@@ -1,6 +1,7 @@
 """The readers' side of the memory store: committed rows."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 
 from stepwell.model.audit import Audit
@@ -23,6 +24,11 @@ from stepwell.store.search import matches
 class MemoryReads:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._tables.lock:
+            yield
 
     def process(self, id: int) -> ProcessContext | None:
         return self._tables.process.committed(id)

@@ -271,6 +271,9 @@ class Reads(Protocol):
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What this thread reads inside the block is of one moment: no commit falls in between. Short, not nested."""
+
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every table as plain rows in key order, the same on every backend: what the differential test compares."""
 

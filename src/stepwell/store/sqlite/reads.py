@@ -2,7 +2,8 @@
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,18 @@ class SqliteReads(Catalog):
     def _all(self, name: str, *values: Any) -> list[Row]:
         with translated():
             return super()._all(name, *values)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: it begins with the first read inside."""
+        connection = self._connection
+        with translated():
+            connection.execute("begin")
+        try:
+            yield
+        finally:
+            with translated():
+                connection.execute("rollback")
 
     def process(self, id: int) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
