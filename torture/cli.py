@@ -5,12 +5,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from torture import play
+from torture import campaign, play
 from torture.check import findings
 from torture.history import load
 from torture.nemesis import KINDS
 from torture.node import DEFAULT_DATABASE, DEFAULT_SERVER
-from torture.sweep import PASSES, points
+from torture.reports import Reports
+from torture.shim import NoShim
+from torture.sweep import MOST, PASSES, points
 
 
 def say(text: str) -> None:
@@ -39,6 +41,18 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--every", type=int, default=1, help="only every so-manieth point")
     _about_server(sweep)
     sweep.set_defaults(run=_sweep)
+
+    long = commands.add_parser(
+        "long", help="plays and the sweep, added up over runs; goes on where it stopped"
+    )
+    long.add_argument("--reports", type=Path, default=Path("docs/guarantees"))
+    long.add_argument(
+        "--scratch", type=Path, default=Path(".torture"), help="where plays lie; findings stay there"
+    )
+    long.add_argument("--until-kills", type=int, default=1_000, help="of servers, in all runs together")
+    long.add_argument("--only", choices=["plays", "sweep"])
+    _about_server(long)
+    long.set_defaults(run=_long)
 
     check = commands.add_parser("check", help="check the ledgers that a play has left")
     check.add_argument("folder", type=Path)
@@ -69,35 +83,40 @@ def _told(plan: play.Plan, folder: Path, *, keep: bool) -> bool:
     except play.Impossible as error:
         say(f"{plan.name}: not possible here: {error}")
         return True
-    say(summary(report))
+    say(play.summary(report))
     for finding in report.findings[:20]:
         say(f"  {finding}")
     return report.is_clean
 
 
-def summary(report: play.Report) -> str:
-    return (
-        f"{report.play}: {report.seconds} s, {report.server_kills} server kills ({report.server_kills_at_work} at "
-        f"work, {report.server_kills_starting} more while starting), {report.worker_kills} worker kills; "
-        f"acknowledged: {report.starts_acknowledged} starts, {report.results_acknowledged} results; "
-        f"lost {report.lost}, doubled {report.doubled}, stuck {report.stuck}, wrong {report.wrong}"
-        + (", TOO LITTLE DONE" if report.idle else "")
-    )
-
-
 def _sweep(options: argparse.Namespace) -> int:
-    skipped = {(at, n) for at in PASSES for n in range(1, 20_000) if n % options.every}
-    skipped |= {(at, n) for at in PASSES for n in range(1, 20_000) if options.at not in (None, at)}
+    skipped = {(at, n) for at in PASSES for n in range(1, MOST) if n % options.every}
+    skipped |= {(at, n) for at in PASSES for n in range(1, MOST) if options.at not in (None, at)}
     fired, bad = 0, 0
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         for point in points(Path(scratch), skipped, options.server, options.database):
             fired += point.fired
             bad += bool(point.findings)
-            say(
-                f"{point.at} {point.n}: {'killed' if point.fired else 'over'}, {point.calls} calls {point.findings or ''}"
-            )
+            what = "killed" if point.fired else "over"
+            say(f"{point.at} {point.n}: {what}, {point.calls} calls {' '.join(point.findings)}")
     say(f"{fired} kills, {bad} with findings")
     return 1 if bad else 0
+
+
+def _long(options: argparse.Namespace) -> int:
+    reports = Reports(options.reports, options.database.partition(":")[0])
+    is_clean = True
+    if options.only != "sweep":
+        about = (options.server, options.database, options.until_kills, say)
+        is_clean = campaign.plays(reports, options.scratch, *about)
+    if options.only != "plays":
+        try:
+            is_clean = (
+                campaign.sweep(reports, options.scratch, options.server, options.database, say) and is_clean
+            )
+        except NoShim as error:
+            say(f"sweep: not possible here: {error}")
+    return 0 if is_clean else 1
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -252,6 +252,16 @@ def acknowledged_results(history: History) -> int:
     return len({report.mark for report in history.reports if report.outcome in ("ACCEPTED", "TAKEN")})
 
 
+def summary(report: Report) -> str:
+    return (
+        f"{report.play}: {report.seconds} s, {report.server_kills} server kills ({report.server_kills_at_work} at "
+        f"work, {report.server_kills_starting} more while starting), {report.worker_kills} worker kills; "
+        f"acknowledged: {report.starts_acknowledged} starts, {report.results_acknowledged} results; "
+        f"lost {report.lost}, doubled {report.doubled}, stuck {report.stuck}, wrong {report.wrong}"
+        + (", TOO LITTLE DONE" if report.idle else "")
+    )
+
+
 def run(plan: Plan, folder: Path, *, keep: bool = False) -> Report:
     """Plays in `folder`, which must not exist. It is removed when all is well, and kept when not.
 

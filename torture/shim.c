@@ -18,7 +18,7 @@
 
 struct control {
     int64_t calls;      /* writes and syncs so far */
-    int64_t kill_at;    /* 0 = never; -n: at the n-th, after half of it was written */
+    int64_t kill_at;    /* 0 = never; -n: in the n-th: a write is half done, a sync done, nobody is told */
     int64_t delay_us;   /* of every sync */
     int64_t fail_syncs; /* how many of the next syncs fail */
     int64_t fail_writes;
@@ -85,7 +85,10 @@ static int synced(int fd, long number) {
     if (is_ours(fd)) {
         if (control->delay_us > 0) usleep((useconds_t)control->delay_us);
         if (fails(&control->fail_syncs)) return -1;
-        if (counted()) kill(getpid(), SIGKILL);
+        if (counted()) {
+            syscall(number, fd);
+            kill(getpid(), SIGKILL);
+        }
     }
     return (int)syscall(number, fd);
 }
@@ -97,7 +100,10 @@ int fsync(int fd) { return synced(fd, SYS_fsync); }
 int fdatasync(int fd) { return synced(fd, SYS_fdatasync); }
 
 static int cut(int fd, off_t length) {
-    if (is_ours(fd) && counted()) kill(getpid(), SIGKILL);
+    if (is_ours(fd) && counted()) {
+        syscall(SYS_ftruncate, fd, length);
+        kill(getpid(), SIGKILL);
+    }
     return (int)syscall(SYS_ftruncate, fd, length);
 }
 int ftruncate(int fd, off_t length) { return cut(fd, length); }

@@ -37,6 +37,7 @@ def processes(api: Api, statuses: Iterable[str] = ()) -> list[Line]:
     query = {"names": ",".join(process_names()), "statuses": ",".join(statuses), "startTimeEpoch": 0}
     while True:
         page = _asked(api, "/api/stats/process/search", **query, limit=PAGE, offset=len(found))
+        assert isinstance(page, list)
         found += page
         if len(page) < PAGE:
             return found
