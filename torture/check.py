@@ -204,7 +204,7 @@ def looks(history: History) -> Findings:
     for look in history.looks:
         now = history.by_id.get(look.process)
         if look.status not in ENDED:
-            if look.open_steps == 0:
+            if look.open_steps == 0 and not look.is_undoing:
                 text = f"it was read {look.status} with no open step at {look.at}"
                 yield Finding(WRONG, "torn-read", text, look.process)
         elif now is None:

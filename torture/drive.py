@@ -168,8 +168,10 @@ class Driver:
         open_steps = sum(
             record["status"] in ("SCHEDULED", "RUNNING", "PAUSED") for record in answer.body["stepRecords"]
         )
-        status = answer.body["status"]
-        self._ledger.write({"kind": "look", "process": id, "status": status, "open": open_steps})
+        status, undoing = answer.body["status"], bool(answer.body["compensating"])
+        self._ledger.write(
+            {"kind": "look", "process": id, "status": status, "open": open_steps, "undoing": undoing}
+        )
         if status in ENDED and not is_kept:
             with self._lock:
                 self._known.pop(id, None)

@@ -74,6 +74,8 @@ class Look:
     status: str
     open_steps: int
     at: int
+    is_undoing: bool = False
+    """Between two of its compensations nothing is open."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def load(folder: Path) -> History:
         reports=tuple(
             Report(r["step"], r["token"], r["mark"], r["status"], r["outcome"]) for r in lines["report"]
         ),
-        looks=tuple(Look(k["process"], k["status"], k["open"], k["at"]) for k in lines["look"]),
+        looks=tuple(Look(k["process"], k["status"], k["open"], k["at"], k["undoing"]) for k in lines["look"]),
         troubles=tuple(lines["trouble"]),
         processes=tuple(process_of(line) for line in read_all(folder, "truth.jsonl")),
         planned=plan.get("starts", 0),

@@ -1,4 +1,4 @@
-"""Ledgers: JSON lines that outlive whoever wrote them. One writer a file, appended and synced before anything follows."""
+"""Ledgers: JSON lines that outlive whoever wrote them. One writer a file, synced before anything follows."""
 
 import json
 import os

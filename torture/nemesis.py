@@ -38,7 +38,7 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("kills", kill_worker_every=0.9),
+        Kind("kills", kill_worker_every=0.5),
         Kind("network", proxy=STORMY),
         Kind("pauses", stop_worker_every=2.0, pause=True),
         Kind("disk-full", disk=True),

@@ -96,9 +96,9 @@ def summary(store: str, plays: list[Line], points: list[Line]) -> str:
         "Written by `make torture-long` from the raw lines beside it "
         f"([plays](torture-{store}.jsonl), [kill points](sweep-{store}.jsonl)); what the words mean is told in "
         "[guarantees](../guarantees.md).",
-        f"**{kills:,} kills of the server, {total['worker_kills']:,} of workers; {_found(total)}.** With 95 % confidence "
-        f"a kill of the server loses, doubles or holds up anything in fewer than {bound(_bad(total), kills)} of cases, "
-        f"a kill of a worker in fewer than {bound(_bad(total), total['worker_kills'])}.",
+        f"**{kills:,} kills of the server, {total['worker_kills']:,} of workers; {_found(total)}.** With 95 % confidence, "
+        f"fewer than {bound(_bad(total), kills)} of the server's kills and fewer than "
+        f"{bound(_bad(total), total['worker_kills'])} of the workers' lose, double or hold up anything.",
         _table(plays),
         _disturbances(plays),
         _sweep(points),
@@ -124,8 +124,16 @@ def _found(sums: dict[str, int]) -> str:
 
 
 def _table(plays: list[Line]) -> str:
-    head = ("kind", "plays", "server kills", "of them at work", "while starting", "worker kills", "processes")
-    head = (*head, "acknowledged starts", "acknowledged results", *BAD)
+    kinds_of_kills = ("server kills", "of them at work", "while starting", "worker kills")
+    head = (
+        "kind",
+        "plays",
+        *kinds_of_kills,
+        "processes",
+        "acknowledged starts",
+        "acknowledged results",
+        *BAD,
+    )
     rows: list[tuple[Any, ...]] = []
     for kind in sorted({play["kind"] for play in plays}):
         rows.append((kind, *_row([play for play in plays if play["kind"] == kind])))
@@ -144,10 +152,9 @@ def _row(plays: list[Line]) -> tuple[Any, ...]:
 
 def _markdown(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(list(head))]
-    lines += [
-        "| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row) + " |"
-        for row in rows
-    ]
+    for row in rows:
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -34,8 +34,6 @@ PASSES = ("before", "within")
 BOUND_S = 60.0
 MOST = 20_000
 """More calls than any work makes."""
-MOST = 20_000
-"""More calls than any work makes."""
 
 
 @dataclass
