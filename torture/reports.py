@@ -96,8 +96,8 @@ def summary(store: str, plays: list[Line], points: list[Line]) -> str:
         "Written by `make torture-long` from the raw lines beside it "
         f"([plays](torture-{store}.jsonl), [kill points](sweep-{store}.jsonl)); what the words mean is told in "
         "[guarantees](../guarantees.md).",
-        f"**{kills:,} kills of the server, {total['worker_kills']:,} of workers; {_found(total)}.** With 95 % confidence, "
-        f"fewer than {bound(_bad(total), kills)} of the server's kills and fewer than "
+        f"**{kills:,} kills of the server, {total['worker_kills']:,} of workers; {_found(total)}.** With 95 % "
+        f"confidence, fewer than {bound(_bad(total), kills)} of the server's kills and fewer than "
         f"{bound(_bad(total), total['worker_kills'])} of the workers' lose, double or hold up anything.",
         _table(plays),
         _disturbances(plays),
