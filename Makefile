@@ -9,7 +9,7 @@ KILLS ?= 1000
 .PHONY: help install demo dev test check static bench property simulate torture torture-long fmt lock clean
 
 help: ## show these verbs
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
 
 install: .venv/installed ## build .venv from requirements.lock; does nothing when nothing changed
 

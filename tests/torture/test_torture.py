@@ -1,4 +1,4 @@
-"""A small torture in every run of the suite: a real server, killed again and again. `make torture-long` is the large one."""
+"""A small torture in every run of the suite: a real server, killed again and again. The large one: `make torture-long`."""
 
 from pathlib import Path
 
