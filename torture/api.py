@@ -3,7 +3,8 @@
 import hashlib
 import http.client
 import json
-from collections.abc import Mapping
+import random
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -30,8 +31,10 @@ class Answer(NamedTuple):
 
 
 class Api:
-    def __init__(self, url: str, client_id: str, token: str, host: str = "torture") -> None:
-        self._address = urlsplit(url).netloc
+    """Requests go to one of the addresses, a random one each time: equal nodes must make no difference."""
+
+    def __init__(self, urls: Sequence[str], client_id: str, token: str, host: str = "torture") -> None:
+        self._addresses = [urlsplit(url).netloc for url in urls]
         digest = hashlib.sha256(token.encode()).hexdigest()
         self._headers = {
             "Authorization": f"Bearer client.sdk.{client_id}.{digest}",
@@ -53,7 +56,7 @@ class Api:
         if query:
             path += "?" + urlencode({key: str(value) for key, value in query.items()})
         text = None if body is None else json.dumps(body)
-        connection = http.client.HTTPConnection(self._address, timeout=timeout)
+        connection = http.client.HTTPConnection(random.choice(self._addresses), timeout=timeout)
         try:
             connection.request(method, path, text, {**self._headers, **(headers or {})})
             response = connection.getresponse()

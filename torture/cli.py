@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _about_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", default=DEFAULT_SERVER, help="the command that starts a server")
+    parser.add_argument("--nodes", type=int, default=1, help="servers over one database, if it allows that")
     parser.add_argument("--database", default=DEFAULT_DATABASE, help="{folder} is the play's own")
 
 
@@ -70,7 +71,12 @@ def _play(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         for kind in KINDS if options.kind == "each" else [options.kind]:
             plan = play.Plan(
-                kind, options.seed, rounds=options.rounds, server=options.server, database=options.database
+                kind,
+                options.seed,
+                rounds=options.rounds,
+                server=options.server,
+                database=options.database,
+                nodes=options.nodes,
             )
             folder = (options.keep or Path(scratch)) / plan.name
             is_clean = _told(plan, folder, keep=options.keep is not None) and is_clean
@@ -90,8 +96,8 @@ def _told(plan: play.Plan, folder: Path, *, keep: bool) -> bool:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    skipped = {(at, n) for at in PASSES for n in range(1, MOST) if n % options.every}
-    skipped |= {(at, n) for at in PASSES for n in range(1, MOST) if options.at not in (None, at)}
+    skipped = {(at, n) for at in PASSES for n in range(1, MOST + 1) if n % options.every}
+    skipped |= {(at, n) for at in PASSES for n in range(1, MOST + 1) if options.at not in (None, at)}
     fired, bad = 0, 0
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         for point in points(Path(scratch), skipped, options.server, options.database):

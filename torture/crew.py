@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from torture.ledger import Ledger
@@ -15,8 +16,8 @@ from torture.node import end
 class Crew:
     """Each worker has a ledger of its own. Those that keep to `faults` do so in their own thread."""
 
-    def __init__(self, url: str, folder: Path, ledger: Ledger, size: int, seed: int) -> None:
-        self._url = url
+    def __init__(self, urls: Sequence[str], folder: Path, ledger: Ledger, size: int, seed: int) -> None:
+        self._urls = list(urls)
         self._folder = folder
         self._ledger = ledger
         self._size = size
@@ -57,7 +58,7 @@ class Crew:
         self._named += 1
         name = f"worker-{self._named}"
         told = {
-            "url": self._url,
+            "urls": self._urls,
             "ledger": str(self._folder / f"{name}.ledger"),
             "name": name,
             "seed": self._seed,

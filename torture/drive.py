@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from torture import scenarios
@@ -30,10 +31,10 @@ class Driver:
     """`allow(k)` lets it start k more. `done` when everything allowed so far was acknowledged and acted upon."""
 
     def __init__(
-        self, url: str, ledger: Ledger, play: str, names: list[str], seed: int, first: int = 0
+        self, urls: Sequence[str], ledger: Ledger, play: str, names: list[str], seed: int, first: int = 0
     ) -> None:
         """`first` is the number of the first process; the scenarios in `names` take turns."""
-        self._api = Api(url, CLIENT_ID, TOKEN, "driver")
+        self._api = Api(urls, CLIENT_ID, TOKEN, "driver")
         self._ledger = ledger
         self._play = play
         self._names = names

@@ -7,7 +7,7 @@ import errno
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torture.disk import SmallDisk
@@ -57,22 +57,24 @@ class Nemesis:
     def __init__(
         self,
         kind: Kind,
-        node: Node,
+        nodes: Sequence[Node],
         ledger: Ledger,
         seed: int,
         progress: Callable[[], int],
         *,
-        proxy: Proxy | None = None,
+        proxies: Sequence[Proxy] = (),
         disk: SmallDisk | None = None,
         shim: Shim | None = None,
     ) -> None:
         """`progress` grows with whatever the ledgers say: a kill of an idle server proves little."""
         self._kind = kind
-        self._node = node
+        self._nodes = nodes
+        self._node = nodes[0]
+        """The victim of this round."""
         self._ledger = ledger
         self._chance = random.Random(f"{seed}/nemesis")
         self._progress = progress
-        self._proxy = proxy
+        self._proxies = proxies
         self._disk = disk
         self._shim = shim
         self._latest_ms = 0
@@ -82,19 +84,23 @@ class Nemesis:
         self.faults: dict[str, int] = {}
 
     def round(self, longest_s: float) -> None:
-        """Let it work for a while, hurt it, kill it, start it again. Raises NotReady."""
-        if self._proxy is not None:
-            self._proxy.rates = self._kind.proxy
+        """Let them work for a while, hurt one, kill it, start it again. Raises NotReady."""
+        self._node = self._chance.choice(self._nodes)
+        for proxy in self._proxies:
+            proxy.rates = self._kind.proxy
         before = self._progress()
         time.sleep(self._chance.uniform(0.03, longest_s))
         if self._kind.pause and self._chance.random() < 0.6:
             self._pause()
+        if self._kind.pause and self._chance.random() < 0.3:
+            self._ask_to_end()
         if self._disk is not None and self._chance.random() < 0.5:
             self._fill(self._disk)
         if self._shim is not None and self._kind.sync:
             self._harm_disk(self._shim)
         if self._shim is not None and self._kind.clock:
             self._jump(self._shim)
+        self._see_that_it_lives()
         self._kill(self._progress() > before)
         if self._disk is not None:
             self._disk.free()
@@ -103,27 +109,36 @@ class Nemesis:
         self._restart()
 
     def heal(self) -> None:
-        """No more faults; the server is up. Raises NotReady."""
-        if self._proxy is not None:
-            self._proxy.rates = QUIET
+        """No more faults; all servers are up. Raises NotReady."""
+        for proxy in self._proxies:
+            proxy.rates = QUIET
         if self._disk is not None:
             self._disk.free()
         if self._shim is not None:
             self._shim.heal()
             if self._kind.clock:
                 self._shim["clock_ms"] = self._latest_ms
-        self._node.signal(signal.SIGCONT)
-        if self._kind.clock:  # a clock that went back would let everything wait for it
-            self._node.kill()
-        if not self._node.is_running:
-            self._node.reap()
-            self._node.start()
+        for node in self._nodes:
+            node.signal(signal.SIGCONT)
+            if self._kind.clock:  # a clock that went back would let everything wait for it
+                node.kill()
+            if not node.is_running:
+                node.reap()
+                node.start()
 
     # -- faults
 
     def _note(self, fault: str, **more: object) -> None:
         self.faults[fault] = self.faults.get(fault, 0) + 1
         self._ledger.write({"kind": fault, **more})
+
+    def _see_that_it_lives(self) -> None:
+        """Nothing so far was meant to end it."""
+        code = self._node.reap()
+        if code is not None:
+            self._ledger.write(
+                {"kind": "trouble", "call": f"the server ended by itself ({code})", "status": 500}
+            )
 
     def _kill(self, is_at_work: bool) -> None:
         self.kills += 1
@@ -147,6 +162,17 @@ class Nemesis:
         self._node.signal(signal.SIGSTOP)
         time.sleep(seconds)
         self._node.signal(signal.SIGCONT)
+        time.sleep(self._chance.uniform(0.0, 0.8))
+
+    def _ask_to_end(self) -> None:
+        """SIGTERM under load: it must end by itself, well, and come back."""
+        self._note("end-server")
+        code = self._node.stop()
+        if code:
+            self._ledger.write(
+                {"kind": "trouble", "call": f"SIGTERM was answered by exit {code}", "status": 500}
+            )
+        self._node.start()
         time.sleep(self._chance.uniform(0.0, 0.8))
 
     def _fill(self, disk: SmallDisk) -> None:

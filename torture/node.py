@@ -17,6 +17,7 @@ PATIENCE_S = 60.0
 """How long a server may take to be ready before that is a finding of its own."""
 CLIENT_ID, TOKEN = "torture", "torture-token"
 DEFAULT_SERVER = f"{shlex.quote(sys.executable)} -m stepwell.cli server"
+DEFAULT_DOCTOR = f"{shlex.quote(sys.executable)} -m stepwell.cli doctor"
 DEFAULT_DATABASE = "sqlite:///{folder}/stepwell.db"
 
 
@@ -56,6 +57,7 @@ class Node:
             "STEPWELL_PORT": str(self.port),
             **{f"STEPWELL_{name.upper()}": str(value) for name, value in (settings or {}).items()},
         }
+        self.prefix = list(prefix)
         self._command = [*prefix, *shlex.split(command)]
         self._process: subprocess.Popen[str] | None = None
         self.ready_ms: list[int] = []

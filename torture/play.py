@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,42 +11,17 @@ from torture import scenarios, truth
 from torture.api import Api
 from torture.check import findings
 from torture.crew import Crew
-from torture.disk import NoDisk, SmallDisk
 from torture.drive import Driver
 from torture.findings import STUCK, Finding
 from torture.history import History, load
 from torture.ledger import Ledger
 from torture.nemesis import KINDS, Nemesis
-from torture.node import CLIENT_ID, DEFAULT_DATABASE, DEFAULT_SERVER, TOKEN, Node, NotReady
-from torture.proxy import Proxy
-from torture.shim import NoShim, Shim, build
+from torture.node import CLIENT_ID, TOKEN, NotReady
+from torture.stage import Impossible, Plan, Stage
 
-SETTINGS = {"lease_ms": 1_500, "lease_max_ms": 6_000, "max_deliveries": 1_000, "poll_hold_ms": 300}
-"""Short leases, because workers die all the time; and no limit of deliveries, which would end steps by design."""
 BOUND_S = 60.0
 """From the last fault on, everything must have ended within this."""
 WORKERS = 3
-
-
-class Impossible(Exception):
-    """This kind of play cannot be had on this machine: why."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    kind: str
-    seed: int
-    rounds: int = 25
-    starts_per_round: int = 6
-    longest_s: float = 1.2
-    """A server lives this long at most before something happens to it."""
-    server: str = DEFAULT_SERVER
-    database: str = DEFAULT_DATABASE
-    """A store that lies elsewhere (postgresql://…) is given as it is; `{folder}` is the play's own."""
-
-    @property
-    def name(self) -> str:
-        return f"{self.kind}-{self.seed}"
 
 
 @dataclass
@@ -57,6 +32,7 @@ class Report:
     kind: str
     seed: int
     store: str
+    nodes: int = 1
     seconds: float = 0.0
     server_kills: int = 0
     server_kills_at_work: int = 0
@@ -102,30 +78,9 @@ class Play:
         self.kind = KINDS[plan.kind]
         self.ledgers = folder / "ledgers"
         self.ledgers.mkdir(parents=True)
-        self._data = folder / "server"
-        self._data.mkdir()
         self._ledger = Ledger(self.ledgers / "nemesis.ledger")
-        self._disk = self._shim = self._proxy = None
-        try:
-            if self.kind.disk:
-                self._disk = SmallDisk(folder / "disk")
-            if self.kind.needs_shim:
-                self._shim = Shim(build(folder), folder, "stepwell.db")
-        except (NoDisk, NoShim) as error:
-            raise Impossible(str(error)) from error
-        self._node = Node(
-            self._data,
-            command=plan.server,
-            database=plan.database,
-            settings=SETTINGS,
-            prefix=self._disk.prefix if self._disk else (),
-            data=self._disk.folder.resolve() if self._disk else None,
-        )
-        if self._shim is not None:
-            self._node.environment |= self._shim.environment
-        if self.kind.proxy.lose_answer:
-            self._proxy = Proxy(self._node.port, plan.seed)
-        self.report = Report(plan.name, plan.kind, plan.seed, plan.database.partition(":")[0])
+        self._stage = Stage(plan, folder)
+        self.report = Report(plan.name, plan.kind, plan.seed, plan.store, plan.nodes)
 
     def run(self) -> Report:
         began = time.monotonic()
@@ -145,28 +100,23 @@ class Play:
     # -- acts
 
     def _play(self) -> list[Finding]:
-        plan, node = self.plan, self._node
+        plan, stage = self.plan, self._stage
         self._ledger.write(
             {"kind": "plan", "starts": plan.rounds * plan.starts_per_round, "kills": plan.rounds}
         )
-        node.start()
         names = [scenario.name for scenario in scenarios.ALL]
-        define(Api(node.url, CLIENT_ID, TOKEN), names)
-        url = node.url
-        if self._proxy is not None:
-            self._proxy.start()
-            url = self._proxy.url
-        driver = Driver(url, Ledger(self.ledgers / "driver.ledger"), plan.name, names, plan.seed)
-        crew = Crew(url, self.ledgers, self._ledger, WORKERS, plan.seed)
+        stage.open(names)
+        driver = Driver(stage.urls, Ledger(self.ledgers / "driver.ledger"), plan.name, names, plan.seed)
+        crew = Crew(stage.urls, self.ledgers, self._ledger, WORKERS, plan.seed)
         nemesis = Nemesis(
             self.kind,
-            node,
+            stage.nodes,
             self._ledger,
             plan.seed,
             self._progress,
-            proxy=self._proxy,
-            disk=self._disk,
-            shim=self._shim,
+            proxies=stage.proxies,
+            disk=stage.disk,
+            shim=stage.shim,
         )
         try:
             crew.start()
@@ -189,7 +139,7 @@ class Play:
     def _peace(self, driver: Driver) -> list[Finding]:
         """Wait until all has ended, at most as long as the bound; then write down the truth."""
         began = time.monotonic()
-        api = Api(self._node.url, CLIENT_ID, TOKEN)
+        api = Api(self._stage.direct, CLIENT_ID, TOKEN)
         while time.monotonic() - began < BOUND_S:
             if driver.is_done and not truth.open_processes(api):
                 break
@@ -197,21 +147,17 @@ class Play:
         self.report.healed_s = round(time.monotonic() - began, 1)
         driver.stop()
         self.report.processes = truth.keep(api, self.ledgers / "truth.jsonl")
-        return (
-            []
-            if driver.is_done
-            else [Finding(STUCK, "driver", f"requests unanswered {BOUND_S} s after the faults")]
-        )
+        if driver.is_done:
+            return []
+        return [Finding(STUCK, "driver", f"requests unanswered {BOUND_S} s after the faults")]
 
     def _end(self) -> None:
-        if self._node.is_running and self._node.stop() != 0:
+        if any(self._stage.stop()):
             self._ledger.write({"kind": "trouble", "call": "SIGTERM", "status": 500})
-        self._node.kill()
-        self.report.ready_ms = self._node.ready_ms
-        if self._proxy is not None and self._proxy.port:
-            self._proxy.stop()
-        if self._disk is not None:
-            self._disk.close()
+        elif self.plan.doctor and (told := self._stage.examined(self.plan.doctor)):
+            self._ledger.write({"kind": "trouble", "call": "doctor", "status": 500, "body": told})
+        self._stage.close()
+        self.report.ready_ms = self._stage.ready_ms
 
     # -- figures
 
@@ -221,8 +167,8 @@ class Play:
         report.server_kills_starting = nemesis.kills_starting
         report.worker_kills, report.worker_stops = crew.kills, crew.stops
         report.answers_503 = driver.unavailable
-        report.faulty_calls = self._shim["failed"] if self._shim else 0
-        report.faults = dict(nemesis.faults) | (dict(self._proxy.counts) if self._proxy else {})
+        report.faulty_calls = self._stage.shim["failed"] if self._stage.shim else 0
+        report.faults = dict(sum((proxy.counts for proxy in self._stage.proxies), Counter(nemesis.faults)))
 
     def _judge(self, found: list[Finding]) -> None:
         history = load(self.ledgers)
@@ -235,17 +181,6 @@ class Play:
         for finding in found:
             setattr(report, finding.kind, getattr(report, finding.kind) + 1)
         report.findings = [str(finding) for finding in found]
-
-
-def define(api: Api, names: Iterable[str]) -> None:
-    """Store what these scenarios need. Asking again makes no difference. Raises NotReady."""
-    asked = [("/api/errorPolicies", policy) for policy in scenarios.POLICIES]
-    for name in names:
-        asked += [("/api/processDefinitions", each) for each in scenarios.named(name).definitions()]
-    for path, body in asked:
-        answer = api.post(path, body, 20)
-        if not answer.is_ok:
-            raise NotReady(f"{path} {body.get('name')} was answered {answer.status}: {answer.body}")
 
 
 def acknowledged_results(history: History) -> int:
@@ -274,3 +209,6 @@ def run(plan: Plan, folder: Path, *, keep: bool = False) -> Report:
     if report.is_clean and not keep:
         shutil.rmtree(folder)
     return report
+
+
+__all__ = ["Impossible", "Plan", "Play", "Report", "run", "summary"]

@@ -24,8 +24,8 @@ from torture.findings import STUCK, Finding
 from torture.history import load
 from torture.ledger import Ledger, Line
 from torture.node import CLIENT_ID, DEFAULT_DATABASE, DEFAULT_SERVER, TOKEN, Node, NotReady
-from torture.play import SETTINGS, define
 from torture.shim import Shim, build
+from torture.stage import SETTINGS, define
 
 WORK = ("bank", "fan", "storm")
 FIRST = 4
@@ -72,9 +72,9 @@ class Attempt:
         self._shim["kill_at"] = point.n if point.at == "before" else -point.n
         self._ledger.write({"kind": "plan", "starts": len(WORK), "kills": 0})
         driver = Driver(
-            self._node.url, Ledger(self._ledgers / "driver.ledger"), "sweep", list(WORK), 1, FIRST
+            [self._node.url], Ledger(self._ledgers / "driver.ledger"), "sweep", list(WORK), 1, FIRST
         )
-        crew = Crew(self._node.url, self._ledgers, self._ledger, 1, 1)
+        crew = Crew([self._node.url], self._ledgers, self._ledger, 1, 1)
         found: list[Finding] = []
         try:
             self._raise()
@@ -98,7 +98,7 @@ class Attempt:
         for _ in range(2):
             try:
                 self._node.start()
-                define(Api(self._node.url, CLIENT_ID, TOKEN), WORK)
+                define(Api([self._node.url], CLIENT_ID, TOKEN), WORK)
                 return
             except NotReady:
                 if not self._fell():
@@ -115,7 +115,7 @@ class Attempt:
         return False
 
     def _finish(self, driver: Driver) -> list[Finding]:
-        api = Api(self._node.url, CLIENT_ID, TOKEN)
+        api = Api([self._node.url], CLIENT_ID, TOKEN)
         give_up = time.monotonic() + BOUND_S
         while time.monotonic() < give_up:
             if self._fell():

@@ -1,6 +1,6 @@
 """A worker as a process of its own. It writes down every effect before it reports it, and every answer that it got.
 
-    python -m torture.worker '{"url": …, "ledger": …, "name": …, "seed": …}'
+    python -m torture.worker '{"urls": [ … ], "ledger": …, "name": …, "seed": …}'
 
 What a step asks for stands in its input, in `do`:
 
@@ -33,9 +33,9 @@ ITEM = dict[str, Any]
 
 class Worker:
     def __init__(
-        self, url: str, ledger: str, name: str, seed: int, *, batch: int = 12, lies: float = 0.03
+        self, urls: list[str], ledger: str, name: str, seed: int, *, batch: int = 12, lies: float = 0.03
     ) -> None:
-        self._api = Api(url, CLIENT_ID, TOKEN, name)
+        self._api = Api(urls, CLIENT_ID, TOKEN, name)
         self._ledger = Ledger(Path(ledger))
         self._name = name
         self._chance = random.Random(f"{seed}/{name}")

@@ -1,4 +1,4 @@
-"""A small torture in every run of the suite: a real server, killed again and again. The large one: `make torture-long`."""
+"""A small torture in every run: a real server, killed again and again. The large one: `make torture-long`."""
 
 from pathlib import Path
 
@@ -24,7 +24,10 @@ def test_a_short_play(kind: str, rounds: int, tmp_path: Path) -> None:
 
 def test_killed_at_some_writes_and_syncs(tmp_path: Path) -> None:
     others = {
-        (at, n) for at in PASSES for n in range(1, MOST) if n % EVERY or (at == "within" and n % (2 * EVERY))
+        (at, n)
+        for at in PASSES
+        for n in range(1, MOST + 1)
+        if n % EVERY or (at == "within" and n % (2 * EVERY))
     }
     try:
         found = list(points(tmp_path / "sweep", others))
