@@ -1,6 +1,7 @@
 """The command line of the torture suite."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,8 @@ def say(text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    # Ends like Ctrl-C: servers and workers are ended first, and a play that was broken off leaves no report.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _parser().parse_args(arguments)
     return int(options.run(options))
 

@@ -76,7 +76,7 @@ class Node:
         return self._process is not None and self._process.poll() is None
 
     def launch(self) -> None:
-        """Start without waiting. It dies with us: a lost server would hold its port and its file."""
+        """Start without waiting until it is ready."""
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command,
