@@ -6,7 +6,7 @@ ROUNDS ?= 12
 KILLS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check static bench property simulate torture torture-long fmt lock clean
+.PHONY: help install demo dev test check static bench bench-check property simulate torture torture-long fmt lock clean
 
 help: ## show these verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -29,6 +29,9 @@ static: install ## formatting, lint, types
 
 bench: install ## measure steps per second, CPU per step and latency
 	@$(BIN)/python -m bench
+
+bench-check: install ## what a step costs, counted: gates on rows, statements, bytes and decisions
+	@$(BIN)/python -m bench.check
 
 property: install ## 200,000 random definitions against the reference interpreter, on two processes
 	@$(BIN)/python -m tests.property.campaign 200000

@@ -16,7 +16,7 @@ from stepwell.model.codec import encode
 from stepwell.model.work import QueueName, WorkResult, WorkStatus
 from stepwell.runtime.asks import Ask, ErrandAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.catalog import put_definition
-from stepwell.runtime.clock import WallClock
+from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.lane import Lane, answer_of
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.runtime.requests import Exchange, Poll, StartRequest
@@ -37,8 +37,8 @@ def _nobody(_answer: Any) -> None:
 class Bench:
     """A hundred live chains; each turn reports what the last one handed out and takes what follows."""
 
-    def __init__(self, store: Store) -> None:
-        self._lane = Lane(store, WallClock(), RuntimeSettings())
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._lane = Lane(store, clock, RuntimeSettings())
         definition, problems = read_definition(chain("chain", LENGTH))
         assert definition is not None, problems
         self._lane.run_turn(
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     with store_of(options.store) as store:
-        bench = Bench(store)
+        bench = Bench(store, WallClock())
         for _ in range(30):
             bench.turn()
         before, cpu, wall = bench.steps, time.thread_time(), time.perf_counter()

@@ -14,6 +14,12 @@ def cpu_us(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_US
 
 
+def rss_mib(pid: int) -> int:
+    """Memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+
+
 def fsync_ms(rounds: int = 60) -> float:
     """Median of an appended 4 KiB write made durable, in milliseconds: the floor of every durable answer."""
     times = []

@@ -38,6 +38,10 @@ class Settings(Record, frozen=True, kw_only=True):
     sync_wait_ms: int = 8_000
     sync_wait_max_ms: int = 300_000
     poll_hold_ms: int = 1_000
+    keep_days: int = 0
+    """0 = for ever."""
+    archive: str = ""
+    """Empty = there is no archive."""
     http_allow: tuple[str, ...] = ()
     http_ports: tuple[int, ...] = ()
     """Empty = any."""
@@ -163,6 +167,18 @@ SETTINGS: tuple[Setting, ...] = (
         "STEPWELL_POLL_HOLD_MS",
         _between(0, 2_000),
         "How long an empty poll of a published client is held.",
+    ),
+    Setting(
+        "keep_days",
+        "STEPWELL_KEEP_DAYS",
+        _between(0, 36_500),
+        "How many days finished processes are kept where no rule says another; 0 = for ever.",
+    ),
+    Setting(
+        "archive",
+        "STEPWELL_ARCHIVE",
+        _file,
+        "The folder into which processes are written before they are dropped, where a rule says so.",
     ),
     Setting(
         "http_allow",

@@ -20,6 +20,7 @@ from stepwell.cli.jobs import job
 from stepwell.cli.operations import COMMANDS as OPERATIONS
 from stepwell.cli.policies import policy
 from stepwell.cli.processes import process
+from stepwell.cli.retention import retention
 from stepwell.cli.run import run
 from stepwell.cli.secrets import secret
 from stepwell.cli.server import server
@@ -81,6 +82,7 @@ for command in (
     table,
     state,
     variable,
+    retention,
     secret,
     audit,
     doctor,

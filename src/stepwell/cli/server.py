@@ -90,6 +90,7 @@ async def _serve(store: "Store", settings: Settings) -> None:
     from stepwell.cli.steps import Steps
     from stepwell.runtime.installation import installation_id
     from stepwell.runtime.node import RuntimeSettings
+    from stepwell.runtime.retention import Retention
     from stepwell.runtime.runner import LocalRunner
     from stepwell.runtime.runtime import Runtime
     from stepwell.server.serve import serve
@@ -112,6 +113,7 @@ async def _serve(store: "Store", settings: Settings) -> None:
             settings,
             runner=runner,
             work=steps.checks,
+            retention=Retention(runtime, settings.keep_days * 86_400_000, settings.archive),
             say=lambda line: print(line, flush=True),
         )
     finally:

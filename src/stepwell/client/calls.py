@@ -261,6 +261,32 @@ def delete_policy(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[Any]
     return Call(method="DELETE", path=f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}")
 
 
+# Retention
+
+
+def put_retention(
+    keep_ms: int, *, namespace: str = DEFAULT_NAMESPACE, name: str = "", archive: bool = False, why: str = ""
+) -> Call[JsonObject]:
+    """Keep finished processes so long after their ends (0 = for ever): those of a definition, or of the namespace."""
+    return _put(_rule(namespace, name), {"keepMs": keep_ms, "archive": archive, "why": why})
+
+
+def retention(*, namespace: str | None = None) -> Call[list[JsonObject]]:
+    """All retention rules, or those of a namespace."""
+    return _get("/api/retention", _query(namespace=namespace))
+
+
+def delete_retention(
+    *, namespace: str = DEFAULT_NAMESPACE, name: str = "", why: str | None = None
+) -> Call[Any]:
+    """The next wider rule holds from now on."""
+    return Call(method="DELETE", path=_rule(namespace, name), query=_query(why=why))
+
+
+def _rule(namespace: str, name: str) -> str:
+    return f"/api/retention/{_segment(namespace)}" + (f"/{_segment(name)}" if name else "")
+
+
 # Variables and secrets
 
 

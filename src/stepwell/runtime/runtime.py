@@ -22,6 +22,7 @@ from stepwell.model.definition import ProcessDefinition
 from stepwell.model.entry import Entry
 from stepwell.model.errors import Busy, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.jobs import Jobs
@@ -222,9 +223,11 @@ class Runtime:
 
     # -- everything else
 
-    async def write(self, errand: Callable[[Turn, int], T]) -> T:
-        """Run `errand(turn, now)` in a transaction of its own; what it raises comes back here."""
-        result: T = await self._ask(lambda answer: ErrandAsk(answer, errand))
+    async def write(self, errand: Callable[[Turn, int], T], *, catalog: bool = True) -> T:
+        """Run `errand(turn, now)` in a transaction of its own; what it raises comes back here.
+
+        `catalog`: it may write definitions, policies or marks, so what was found by name is looked up again."""
+        result: T = await self._ask(lambda answer: ErrandAsk(answer, errand, catalog))
         return result
 
     async def read(self, query: Callable[[Reads], T]) -> T:
@@ -261,7 +264,7 @@ class Runtime:
             plan = self._plans.put(build_plan(stored.id, decode_as(stored.content, ProcessDefinition)))
         return plan
 
-    async def plan_of(self, process: ProcessContext) -> Plan:
+    async def plan_of(self, process: ProcessContext | Finished) -> Plan:
         """The plan that a process follows."""
         if not process.numbering:
             return await self.plan(process.definition_id)

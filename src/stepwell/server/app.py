@@ -34,6 +34,7 @@ from stepwell.server.routes import (
     operations,
     persisted_state,
     processes,
+    retention,
     secrets,
     variables,
 )
@@ -55,6 +56,7 @@ _NOUNS = (
     variables,
     secrets,
     namespaces,
+    retention,
     clients,
     audit,
     health,

@@ -12,7 +12,8 @@ from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
-from stepwell.model.process import ProcessContext
+from stepwell.model.process import ProcessContext, ProcessStatus
+from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import StepContext, StepExecution
 from stepwell.store.dump import Dump, dump
@@ -76,6 +77,35 @@ class MemoryReads:
         found = [row for row in self._tables.process.all_committed() if matches(row, search, definition_ids)]
         found.reverse()
         return found[search.offset : search.offset + search.limit]
+
+    def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
+        rows = self._tables.process.all_committed()
+        found = sorted((row for row in rows if 0 < row.ended < before), key=lambda row: (row.ended, row.id))
+        found = [row for row in found if (row.ended, row.id) > after][:limit]
+        return [
+            Finished(
+                row.id,
+                row.namespace,
+                row.name,
+                row.definition_id,
+                row.numbering,
+                row.ended,
+                row.revision,
+                self._is_free(row, rows),
+            )
+            for row in found
+        ]
+
+    def _is_free(self, process: ProcessContext, rows: Sequence[ProcessContext]) -> bool:
+        if process.marked or self.due(process.id):
+            return False
+        if any(row.parent_id == process.id and not row.ended for row in rows):
+            return False
+        parent = next((row for row in rows if row.id == process.parent_id), None)
+        if parent is None or process.parent_step_id is None:
+            return True
+        told = all(due.step_id != process.parent_step_id for due in self.due(parent.id))
+        return process.status is ProcessStatus.COMPLETED and told
 
     def definition(self, id: int) -> StoredDefinition | None:
         return self._tables.definition.committed(id)

@@ -76,6 +76,31 @@ class MemoryTurn(MemoryCatalog):
             table.delete(key)
         return len(expired[:limit])
 
+    # -- retention
+
+    def drop_process(self, id: int, revision: int) -> bool:
+        process = self._tables.process.rows.get(id)
+        if process is None or process.revision != revision:
+            return False
+        self._tables.process.delete(id)
+        for block in self.blocks(id):
+            self._tables.block.delete((id, block.first))
+        return True
+
+    def drop_steps(self, first: int, last: int, limit: int) -> int:
+        steps = self.step_range(first, last, limit)
+        if steps:
+            executions = self._tables.execution
+            for key in [key for key in executions.rows if steps[0].id <= key[0] <= steps[-1].id]:
+                executions.delete(key)
+        for step in steps:
+            self._tables.step.delete(step.id)
+        return len(steps)
+
+    def drop_blobs(self, process_id: int, limit: int) -> int:
+        """Payloads stand in their records here."""
+        return 0
+
     # -- the queue
 
     def queue(self, name: QueueName) -> int:

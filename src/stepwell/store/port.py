@@ -22,6 +22,7 @@ from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import ID_BLOCK, Block, ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import HandOut, StepContext, StepExecution
 from stepwell.model.work import Claim, QueueName
@@ -115,6 +116,18 @@ class Turn(Protocol):
 
     def drop_expired_entries(self, now: int, limit: int) -> int:
         """Delete entries with 0 < expires <= now; how many went."""
+
+    # -- retention
+
+    def drop_process(self, id: int, revision: int) -> bool:
+        """Delete a process's row if that is still its revision, with its blocks. Its steps are left to
+        `drop_steps`, its large payloads to `drop_blobs`."""
+
+    def drop_steps(self, first: int, last: int, limit: int) -> int:
+        """Delete the first `limit` steps with first <= id <= last, with their executions; how many went."""
+
+    def drop_blobs(self, process_id: int, limit: int) -> int:
+        """Delete large payloads that are kept apart from the rows of a process; how many went."""
 
     # -- the queue
 
@@ -232,6 +245,9 @@ class Reads(Protocol):
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
     ) -> list[ProcessContext]:
         """Newest first. `definition_ids`, when given, is one more condition (step names are resolved before)."""
+
+    def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
+        """Processes that ended before a moment, by (ended, id), behind that place in this order."""
 
     def definition(self, id: int) -> StoredDefinition | None: ...
 

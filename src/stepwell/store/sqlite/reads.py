@@ -19,6 +19,7 @@ from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import StepContext, StepExecution
 from stepwell.model.work import QueueName
@@ -36,6 +37,7 @@ from stepwell.store.sqlite.rows import (
     due_of,
     entry_of,
     execution_of,
+    finished_of,
     ids_of,
     process_of,
     step_of,
@@ -129,6 +131,9 @@ class SqliteReads(Catalog):
             rows = self._all("newest_executions", id, limit)
             found[id] = [execution_of(row, self._fetch) for row in reversed(rows)]
         return found
+
+    def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
+        return [finished_of(row) for row in self._all("finished", *after, before, limit)]
 
     def find_processes(
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None

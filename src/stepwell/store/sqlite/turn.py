@@ -222,6 +222,24 @@ class SqliteTurn(Catalog):
     def drop_expired_entries(self, now: int, limit: int) -> int:
         return self._each("drop_expired_entries", [(now, limit)])
 
+    # -- retention
+
+    def drop_process(self, id: int, revision: int) -> bool:
+        if not self._each("drop_process", [(id, revision)]):
+            return False
+        self._each("drop_blocks", [(id,)])
+        return True
+
+    def drop_steps(self, first: int, last: int, limit: int) -> int:
+        ids = [row[0] for row in self._all("step_ids", first, last, limit)]
+        if ids:
+            self._each("drop_executions", [(ids[0], ids[-1])])
+            self._all("drop_steps", ids_of(ids))
+        return len(ids)
+
+    def drop_blobs(self, process_id: int, limit: int) -> int:
+        return self._each("drop_blobs", [(process_id, limit)])
+
     # -- the queue
 
     def queue(self, name: QueueName) -> int:
