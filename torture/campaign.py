@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from torture import play
@@ -21,12 +22,7 @@ def kills(reports: Reports) -> int:
 
 
 def plays(
-    reports: Reports,
-    scratch: Path,
-    server: str,
-    database: str,
-    until_kills: int,
-    say: Callable[[str], object],
+    reports: Reports, scratch: Path, like: play.Plan, until_kills: int, say: Callable[[str], object]
 ) -> bool:
     """Play until so many servers were killed in all runs together. Whether these plays were clean."""
     is_clean = True
@@ -34,11 +30,11 @@ def plays(
     while (done := kills(reports)) < until_kills:
         seed = 1 + max((line["seed"] for line in reports.plays), default=0)
         kind = next_kind(seed, impossible)
-        plan = play.Plan(kind, seed, server=server, database=database)
+        plan = replace(like, kind=kind, seed=seed)
         folder = scratch / plan.name
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was broken off
         try:
-            report = play.run(plan, folder)
+            report = play.run(plan, folder, archive=scratch / "ledgers")
         except play.Impossible as error:
             say(f"{kind}: not possible here: {error}")
             impossible.add(kind)

@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from torture import campaign, play
@@ -66,21 +67,28 @@ def _parser() -> argparse.ArgumentParser:
 def _about_server(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--server", default=DEFAULT_SERVER, help="the command that starts a server")
     parser.add_argument("--nodes", type=int, default=1, help="servers over one database, if it allows that")
-    parser.add_argument("--database", default=DEFAULT_DATABASE, help="{folder} is the play's own")
+    parser.add_argument("--database", default=DEFAULT_DATABASE, help="{folder} and {name} are the play's own")
+    parser.add_argument("--before", default="", help="a command that makes the database of a play, {name}")
+    parser.add_argument("--after", default="", help="a command that takes it away")
+
+
+def _plan(options: argparse.Namespace) -> play.Plan:
+    return play.Plan(
+        "kills",
+        1,
+        server=options.server,
+        database=options.database,
+        nodes=options.nodes,
+        before=options.before,
+        after=options.after,
+    )
 
 
 def _play(options: argparse.Namespace) -> int:
     is_clean = True
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         for kind in KINDS if options.kind == "each" else [options.kind]:
-            plan = play.Plan(
-                kind,
-                options.seed,
-                rounds=options.rounds,
-                server=options.server,
-                database=options.database,
-                nodes=options.nodes,
-            )
+            plan = replace(_plan(options), kind=kind, seed=options.seed, rounds=options.rounds)
             folder = (options.keep or Path(scratch)) / plan.name
             is_clean = _told(plan, folder, keep=options.keep is not None) and is_clean
     return 0 if is_clean else 1
@@ -116,8 +124,7 @@ def _long(options: argparse.Namespace) -> int:
     reports = Reports(options.reports, options.database.partition(":")[0])
     is_clean = True
     if options.only != "sweep":
-        about = (options.server, options.database, options.until_kills, say)
-        is_clean = campaign.plays(reports, options.scratch, *about)
+        is_clean = campaign.plays(reports, options.scratch, _plan(options), options.until_kills, say)
     if options.only != "plays":
         try:
             is_clean = (

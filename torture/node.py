@@ -44,15 +44,13 @@ class Node:
         settings: Mapping[str, object] | None = None,
         prefix: Sequence[str] = (),
         log: Path | None = None,
-        data: Path | None = None,
     ) -> None:
-        """`prefix` goes before the command, such as a namespace to enter. `data` is where the database lies, as the
-        server sees it; the log never lies there."""
+        """`prefix` goes before the command, such as a namespace to enter. `database` may name the `{folder}`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.log = log or folder / "server.log"
         self.port = free_port()
         self.environment: dict[str, str] = {
-            "STEPWELL_DATABASE": database.format(folder=data or folder),
+            "STEPWELL_DATABASE": database.format(folder=folder),
             "STEPWELL_BOOTSTRAP_CLIENT": f"{CLIENT_ID}:{TOKEN}",
             "STEPWELL_PORT": str(self.port),
             **{f"STEPWELL_{name.upper()}": str(value) for name, value in (settings or {}).items()},

@@ -1,5 +1,6 @@
 """A play: a server, workers and a driver, some rounds of faults, then peace; and what the checker says of it."""
 
+import hashlib
 import shutil
 import time
 from collections import Counter
@@ -57,6 +58,8 @@ class Report:
     wrong: int = 0
     idle: int = 0
     findings: list[str] = field(default_factory=list)
+    ledgers_sha256: str = ""
+    """Of the packed ledgers, that a published line can be held against them."""
 
     @property
     def is_clean(self) -> bool:
@@ -187,6 +190,13 @@ def acknowledged_results(history: History) -> int:
     return len({report.mark for report in history.reports if report.outcome in ("ACCEPTED", "TAKEN")})
 
 
+def _packed(ledgers: Path, name: Path) -> str:
+    """`name`.tar.gz; its SHA-256."""
+    name.parent.mkdir(parents=True, exist_ok=True)
+    packed = Path(shutil.make_archive(str(name), "gztar", ledgers))
+    return hashlib.sha256(packed.read_bytes()).hexdigest()
+
+
 def summary(report: Report) -> str:
     return (
         f"{report.play}: {report.seconds} s, {report.server_kills} server kills ({report.server_kills_at_work} at "
@@ -197,8 +207,10 @@ def summary(report: Report) -> str:
     )
 
 
-def run(plan: Plan, folder: Path, *, keep: bool = False) -> Report:
+def run(plan: Plan, folder: Path, *, keep: bool = False, archive: Path | None = None) -> Report:
     """Plays in `folder`, which must not exist. It is removed when all is well, and kept when not.
+
+    The ledgers go into `archive`, packed; the report holds their digest.
 
     Raises Impossible."""
     try:
@@ -206,6 +218,8 @@ def run(plan: Plan, folder: Path, *, keep: bool = False) -> Report:
     except Impossible:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    if archive is not None:
+        report.ledgers_sha256 = _packed(folder / "ledgers", archive / plan.name)
     if report.is_clean and not keep:
         shutil.rmtree(folder)
     return report

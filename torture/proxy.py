@@ -50,6 +50,8 @@ class Proxy:
         self.counts: Counter[str] = Counter()
         self.port = 0
         self._loop = asyncio.new_event_loop()
+        self._tasks: set[asyncio.Task[None] | None] = set()
+        """The loop itself holds them weakly: one whose caller hung up would vanish in the middle."""
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -74,17 +76,22 @@ class Proxy:
         self._up.set()
         self._loop.run_forever()
         server.close()
-        rest = asyncio.all_tasks(self._loop)
-        for task in rest:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+        while rest := asyncio.all_tasks(self._loop):  # a connection may just have been taken
+            for task in rest:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
         self._loop.close()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            await self._carry(reader, writer)
-        with contextlib.suppress(OSError):
-            writer.close()
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                await self._carry(reader, writer)
+            with contextlib.suppress(OSError):
+                writer.close()
+        finally:
+            self._tasks.discard(task)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -33,7 +33,12 @@ class Plan:
     """A server lives this long at most before something happens to one."""
     server: str = DEFAULT_SERVER
     database: str = DEFAULT_DATABASE
-    """A store that lies elsewhere (postgresql://…) is given as it is; `{folder}` is the play's own."""
+    """`{folder}` is the play's own folder, `{name}` its name in letters, digits and `_`: each play wants a database of
+    its own, such as `postgresql://localhost/torture_{name}`."""
+    before: str = ""
+    """A command that makes it, such as `createdb torture_{name}`; none for a file."""
+    after: str = ""
+    """And one that takes it away."""
     nodes: int = 1
     """Servers over the same database, for stores that allow more than one."""
     doctor: str = DEFAULT_DOCTOR
@@ -42,6 +47,9 @@ class Plan:
     @property
     def name(self) -> str:
         return f"{self.kind}-{self.seed}"
+
+    def filled(self, text: str, folder: Path | str = "") -> str:
+        return text.format(folder=folder, name=self.name.replace("-", "_"))
 
     @property
     def store(self) -> str:
@@ -52,6 +60,7 @@ class Stage:
     def __init__(self, plan: Plan, folder: Path) -> None:
         """`folder` is not that of the ledgers. Raises Impossible."""
         kind = KINDS[plan.kind]
+        self._plan = plan
         self.disk: SmallDisk | None = None
         self.shim: Shim | None = None
         self._data = folder / "server"
@@ -69,13 +78,13 @@ class Stage:
         self.proxies = [Proxy(node.port, plan.seed) for node in self.nodes] if kind.proxy.lose_answer else []
 
     def _node(self, plan: Plan, number: int) -> Node:
+        data = self.disk.folder.resolve() if self.disk else self._data
         node = Node(
             self._data,
             command=plan.server,
-            database=plan.database,
+            database=plan.filled(plan.database, data),
             settings=SETTINGS,
             prefix=self.disk.prefix if self.disk else (),
-            data=self.disk.folder.resolve() if self.disk else None,
             log=self._data / f"server-{number + 1}.log",
         )
         node.environment |= self.shim.environment if self.shim else {}
@@ -96,6 +105,7 @@ class Stage:
 
     def open(self, names: Iterable[str]) -> None:
         """Start everything, and define what these scenarios need. Raises NotReady."""
+        self._run(self._plan.before)
         for node in self.nodes:
             node.start()
         define(Api(self.direct, CLIENT_ID, TOKEN), names)
@@ -121,6 +131,14 @@ class Stage:
                 proxy.stop()
         if self.disk is not None:
             self.disk.close()
+        self._run(self._plan.after)
+
+    def _run(self, command: str) -> None:
+        """Raises NotReady when it fails."""
+        words = shlex.split(self._plan.filled(command, self._data))
+        done = subprocess.run(words, capture_output=True, text=True) if words else None
+        if done is not None and done.returncode:
+            raise NotReady(f"{command}: {done.stdout}{done.stderr}")
 
 
 def define(api: Api, names: Iterable[str]) -> None:
