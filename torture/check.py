@@ -4,11 +4,11 @@
 """
 
 from collections import Counter
-from itertools import chain
+from itertools import chain, pairwise
 
 from torture import scenarios
 from torture.findings import DOUBLED, IDLE, LOST, STUCK, WRONG, Finding, Findings
-from torture.history import CLOSED, ENDED, History, Process, Report, Start, Step
+from torture.history import CLOSED, ENDED, Effect, History, Process, Report, Start, Step
 
 ACCEPTED, TAKEN, UNKNOWN = "ACCEPTED", "TAKEN", "unknown"
 PERHAPS = {ACCEPTED, TAKEN, UNKNOWN, "DUPLICATE", "SET_ASIDE"}
@@ -149,12 +149,25 @@ def hand_outs(history: History) -> Findings:
             if len(moments) > 1:
                 text = f"{effects[0].ref}: token {token} was handed out at {sorted(moments)}"
                 yield Finding(DOUBLED, "token", text, effects[0].process)
+        if not history.clock_jumped:
+            yield from _leases(effects)
     if history.clock_jumped:
         return
     for process, deeds in history.deeds_of.items():
         over = [deed.at for deed in deeds if deed.what == "terminate" and deed.outcome == "ok"]
         if over:
             yield from _after_the_end(history, process, min(over))
+
+
+def _leases(effects: list[Effect]) -> Findings:
+    """Nobody gets a step while another holds it. (One that COMPLETED it gives it back only by ending it.)"""
+    held = sorted((effect for effect in effects if not effect.is_lie), key=lambda effect: effect.token)
+    for before, after in pairwise(held):
+        if before.token < after.token and before.status == "COMPLETED" and after.polled < before.deadline:
+            text = (
+                f"{after.ref} was handed out again {before.deadline - after.polled} ms before the lease ended"
+            )
+            yield Finding(WRONG, "stolen-lease", text, after.process)
 
 
 def _after_the_end(history: History, process_id: int, at: int) -> Findings:

@@ -51,6 +51,8 @@ class Effect:
     process: int = 0
     ref: str = ""
     polled: int = 0
+    deadline: int = 0
+    """The end of the lease, extensions counted; 0 = not told."""
     input: Line = field(default_factory=dict)
     is_lie: bool = False
 
@@ -187,7 +189,7 @@ def load(folder: Path) -> History:
     return History(
         starts=_starts(lines["invoke"], lines["answer"]),
         deeds=tuple(Deed(d["what"], d["process"], d["outcome"], d["at"]) for d in lines["deed"]),
-        effects=tuple(_effect(line) for line in (*lines["effect"], *lines["lie"])),
+        effects=_effects([*lines["effect"], *lines["lie"]], lines["extended"]),
         reports=tuple(
             Report(r["step"], r["token"], r["mark"], r["status"], r["outcome"]) for r in lines["report"]
         ),
@@ -220,7 +222,15 @@ def _starts(invokes: list[Line], answers: list[Line]) -> tuple[Start, ...]:
     )
 
 
-def _effect(line: Line) -> Effect:
+def _effects(lines: list[Line], extensions: list[Line]) -> tuple[Effect, ...]:
+    until: dict[tuple[int, int], int] = {}
+    for line in extensions:
+        hand_out = (line["step"], line["token"])
+        until[hand_out] = max(until.get(hand_out, 0), line["until"])
+    return tuple(_effect(line, until.get((line["step"], line["token"]), 0)) for line in lines)
+
+
+def _effect(line: Line, extended_until: int) -> Effect:
     return Effect(
         step=line["step"],
         token=line["token"],
@@ -230,6 +240,7 @@ def _effect(line: Line) -> Effect:
         process=line.get("process", 0),
         ref=line.get("ref", ""),
         polled=line.get("polled", 0),
+        deadline=max(line.get("deadline", 0), extended_until),
         input=line.get("input", {}),
         is_lie=line["kind"] == "lie",
     )

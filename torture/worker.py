@@ -23,11 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from torture.api import Api
-from torture.ledger import Ledger
+from torture.ledger import Ledger, now_ms
 from torture.node import CLIENT_ID, TOKEN
 
 QUEUES = ("torture-red", "torture-green", "torture-blue")
 WAIT_MS = 400
+LEASE_MS = 1_500
+"""What is asked for when a lease is to be longer."""
+NAPS = 0.03
 ITEM = dict[str, Any]
 
 
@@ -147,8 +150,26 @@ class Worker:
         results = [self._result(request) for request in work]
         if results:
             self._ledger.write(*(_effect(r, i, self._name) for r, i in zip(work, results, strict=True)))
+            if self._chance.random() < NAPS:
+                self._nap(results)
             time.sleep(self._chance.choice((0, 0, 0, 0.005, 0.02, 0.1)))
         return results
+
+    def _nap(self, results: list[ITEM]) -> None:
+        """Take longer than a lease lasts, and ask for more time again and again, as one should."""
+        for _ in range(self._chance.randint(3, 8)):
+            time.sleep(0.4)
+            asked_at = now_ms()
+            keys = [
+                {"stepId": item["stepId"], "stepExecutionId": item["stepExecutionId"]} for item in results
+            ]
+            wishes = [key | {"leaseMs": LEASE_MS} for key in keys]
+            answer = self._api.post("/api/clients/exchange", {"extend": wishes})
+            if answer.is_ok:
+                kept = [
+                    item for item, is_kept in zip(results, answer.body["extended"], strict=True) if is_kept
+                ]
+                self._ledger.write(*(_extended(item, asked_at + LEASE_MS) for item in kept))
 
     def _result(self, request: ITEM) -> ITEM:
         asked = request["inputParam"]
@@ -196,6 +217,11 @@ def _report(item: ITEM, outcome: str) -> ITEM:
     return {"kind": "report", **_named(item), "outcome": outcome}
 
 
+def _extended(item: ITEM, until: int) -> ITEM:
+    """By our clock at the time of asking: the server's own deadline is no earlier."""
+    return {"kind": "extended", "step": item["stepId"], "token": item["stepExecutionId"], "until": until}
+
+
 def _effect(request: ITEM, item: ITEM, worker: str) -> ITEM:
     return {
         "kind": "effect",
@@ -204,6 +230,7 @@ def _effect(request: ITEM, item: ITEM, worker: str) -> ITEM:
         "ref": request["stepRef"],
         "run": request["runCount"],
         "polled": request["polled"],
+        "deadline": request["deadline"],
         "worker": worker,
         "input": request["inputParam"],
     }

@@ -254,6 +254,21 @@ def one_token_was_handed_out_twice(f: Forgery) -> None:
     f.workers.append(effect | {"mark": "other", "polled": effect["polled"] + 10})
 
 
+@forged("wrong/stolen-lease")
+def a_step_was_given_away_while_a_worker_held_it(f: Forgery) -> None:
+    effect = next(f.about("effect", f.step("chain-7", "s2")))
+    effect["deadline"] = effect["polled"] + 1_500
+    f.workers.append(effect | {"mark": "other", "token": 99, "polled": effect["polled"] + 900})
+
+
+@forged("wrong/stolen-lease")
+def an_extension_was_granted_and_forgotten(f: Forgery) -> None:
+    effect = next(f.about("effect", f.step("chain-7", "s2")))
+    hand_out = {"step": effect["step"], "token": effect["token"]}
+    f.workers.append({"kind": "extended", **hand_out, "until": effect["polled"] + 1_500, "at": 1})
+    f.workers.append(effect | {"mark": "other", "token": 99, "polled": effect["polled"] + 900})
+
+
 # -- what scenarios know
 
 
