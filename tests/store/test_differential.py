@@ -509,6 +509,9 @@ class Requests:
 
     read_policies = read_definitions
 
+    def read_policy_version(self) -> list[Any]:
+        return [("default", self.name(), self.random.randint(1, 3))]
+
     def read_versions(self) -> list[Any]:
         return [("default", self.name())]
 

@@ -139,6 +139,11 @@ class MemoryReads:
     def policy(self, namespace: str, name: str) -> ErrorPolicy | None:
         return self._tables.current_policy.committed((namespace, name))
 
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        rows = self._tables.policy.all_committed()
+        key = (namespace, name, version)
+        return next((row for row in rows if (row.namespace, row.name, row.version) == key), None)
+
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
         rows = self._tables.current_policy.all_committed()
         return [row for row in rows if namespace in (None, row.namespace)]

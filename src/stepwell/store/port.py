@@ -266,6 +266,9 @@ class Reads(Protocol):
 
     def policy(self, namespace: str, name: str) -> ErrorPolicy | None: ...
 
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        """Any version, also of a deleted policy."""
+
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]: ...
 
     def client(self, client_id: str) -> ClientApplication | None: ...

@@ -332,6 +332,9 @@ select version from definition where namespace = ? and name = ? and not hidden o
 -- name: policy
 select body from error_policy where namespace = ? and name = ? and current
 
+-- name: policy_version
+select body from error_policy where namespace = ? and name = ? and version = ?
+
 -- name: policy_by_id
 select body from error_policy where id = ?
 

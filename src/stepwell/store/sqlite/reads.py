@@ -152,6 +152,10 @@ class SqliteReads(Catalog):
     def versions(self, namespace: str, name: str) -> list[int]:
         return [row[0] for row in self._all("versions", namespace, name)]
 
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        row = self._first("policy_version", namespace, name, version)
+        return None if row is None else decode_as(row[0], ErrorPolicy)
+
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
         return [decode_as(row[0], ErrorPolicy) for row in self._all("current_policies", namespace)]
 
