@@ -12,7 +12,6 @@ from stepwell.cli import main
 from stepwell.runtime.lane import LaneThread
 from stepwell.runtime.turn import OneTurn
 from stepwell.store.port import Changes
-from stepwell.store.sqlite import store as sqlite_store
 from stepwell.store.sqlite.turn import SqliteTurn
 from tests.simulation import mistakes
 from tests.simulation.mistakes import patched
@@ -55,33 +54,9 @@ def next_step_in_a_second_transaction() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def commits_in_pairs() -> Iterator[None]:
-    """Every second commit is left to the next one."""
-    count = 0
-
-    @contextmanager
-    def transaction(connection: Any) -> Iterator[None]:
-        nonlocal count
-        count += 1
-        if not connection.in_transaction:
-            connection.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        if count % 2:
-            connection.execute("commit")
-
-    with patched(sqlite_store, "transaction", transaction):
-        yield
-
-
 MISTAKES: tuple[Callable[[], AbstractContextManager[None]], ...] = (
     answered_before_the_commit,
     next_step_in_a_second_transaction,
-    commits_in_pairs,
     mistakes.token_is_not_compared,
     mistakes.accepted_twice,
     mistakes.token_is_not_raised,
