@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from torture.api import Api
 from torture.disk import SmallDisk
 from torture.ledger import Ledger
-from torture.node import Node, NotReady
+from torture.node import CLIENT_ID, TOKEN, Node, NotReady
 from torture.proxy import QUIET, STORMY, Proxy, Rates
 from torture.shim import Shim
 
@@ -48,6 +49,7 @@ KINDS = {
 }
 STARTING = 0.15
 """How often a server is killed again before it is ready."""
+WRITES_AGAIN_S = 10.0
 JUMPS_MS = (3_600_000, -1_800_000, 60_000, -60_000, 5_000, -5_000)
 
 
@@ -140,6 +142,19 @@ class Nemesis:
                 {"kind": "trouble", "call": f"the server ended by itself ({code})", "status": 500}
             )
 
+    def _see_that_it_writes_again(self) -> None:
+        """The disk is well: without a restart, something must soon be acknowledged that takes a commit."""
+        api = Api([self._node.url], CLIENT_ID, TOKEN)
+        give_up = time.monotonic() + WRITES_AGAIN_S
+        while time.monotonic() < give_up:
+            if api.ask("PUT", "/api/variables/default/torture", {"value": time.time_ns()}).is_ok:
+                self._note("wrote-again")
+                return
+            time.sleep(0.05)
+        self._ledger.write(
+            {"kind": "trouble", "call": f"a write {WRITES_AGAIN_S} s after a bad disk", "status": 500}
+        )
+
     def _kill(self, is_at_work: bool) -> None:
         self.kills += 1
         self.kills_at_work += is_at_work
@@ -180,7 +195,8 @@ class Nemesis:
         time.sleep(self._chance.uniform(0.1, 1.0))
         if self._chance.random() < 0.7:  # else it is killed on the full disk
             disk.free()
-            time.sleep(self._chance.uniform(0.1, 0.8))
+            self._see_that_it_writes_again()
+            time.sleep(self._chance.uniform(0.0, 0.8))
 
     def _harm_disk(self, shim: Shim) -> None:
         shim["error"] = self._chance.choice((errno.EIO, errno.ENOSPC))
@@ -195,10 +211,8 @@ class Nemesis:
         time.sleep(self._chance.uniform(0.2, 1.5))
         if self._chance.random() < 0.5:
             shim.heal()
+            self._see_that_it_writes_again()
             time.sleep(self._chance.uniform(0.0, 0.6))
-        if self._node.reap() is not None:
-            self._note("server-gave-up")
-            self._node.start()
 
     def _jump(self, shim: Shim) -> None:
         offset = self._chance.choice(JUMPS_MS)
