@@ -61,8 +61,6 @@ MISTAKES: tuple[Callable[[], AbstractContextManager[None]], ...] = (
     mistakes.accepted_twice,
     mistakes.token_is_not_raised,
     mistakes.expiry_without_condition,
-    mistakes.repeated_poll_gets_what_is_not_its_own,
-    mistakes.extension_may_shorten,
     mistakes.ended_process_still_hands_out,
     mistakes.claim_without_a_row,
     mistakes.timers_not_dropped,

@@ -158,6 +158,11 @@ def money_that_left_never_arrived(f: Forgery) -> None:
     f.forget("effect", f.step("bank-9", "deposit"))
 
 
+@forged("wrong/tries")
+def a_step_was_given_up_too_soon(f: Forgery) -> None:
+    f.step("bank-16", "deposit")["executionList"].pop(0)
+
+
 # -- ends
 
 
@@ -189,7 +194,7 @@ def a_step_is_done_and_its_child_is_not(f: Forgery) -> None:
 
 @forged("wrong/changed-end")
 def an_end_that_was_seen_has_changed(f: Forgery) -> None:
-    id = f.process("wild-13")["processId"]
+    id = f.process("bank-16")["processId"]
     f.driver.append(
         {"kind": "look", "process": id, "status": "COMPLETED", "open": 0, "undoing": False, "at": 1}
     )
@@ -205,8 +210,9 @@ def a_running_process_was_seen_with_nothing_open(f: Forgery) -> None:
 
 @forged("lost/end")
 def an_acknowledged_terminate_did_not_happen(f: Forgery) -> None:
-    id = f.process("storm-12")["processId"]
-    f.driver.append({"kind": "deed", "what": "terminate", "process": id, "outcome": "ok", "at": NEW})
+    process = f.process("storm-12")
+    assert process["status"] == "TERMINATED"
+    process["status"] = "COMPLETED"
 
 
 @forged("wrong/hand-out-after-end")

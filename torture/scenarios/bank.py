@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from torture.findings import DOUBLED, LOST, Finding, Findings
 from torture.history import History, Process
-from torture.scenarios.base import PATIENT, Json, Plain, definition, expect, work
+from torture.scenarios.base import PATIENT, THRICE, Json, Plain, definition, expect, work
 
 ACCOUNTS = 10
 FROZEN = 4
-"""Every fourth receiver cannot take money: the transfer fails and is undone."""
+"""Every fourth receiver cannot take money: the transfer fails, at the third try for good, and is undone."""
 
 
 def amount_of(n: int) -> int:
@@ -36,6 +36,7 @@ class Bank(Plain):
             "configuration": {"errorPolicyName": PATIENT},
         }
         deposit = work("deposit", "{{ input.deposit }}", 2, account="{{ input.to }}", amount="{{ input.in }}")
+        deposit["configuration"] = {"errorPolicyName": THRICE}
         return [definition(self.process, withdraw, work("approve", "flaky", 1, values=[1]), deposit)]
 
     def input_of(self, n: int) -> Json:
@@ -53,6 +54,8 @@ class Bank(Plain):
         yield from expect(process, "status", process.status, "FAILED" if is_frozen(n) else "COMPLETED")
         moved = {ref: process.value(ref) for ref in right}
         yield from expect(process, "books", moved, right)
+        tries = len(process.by_ref["deposit"].earlier) + 1 if "deposit" in process.by_ref else 0
+        yield from expect(process, "tries", tries, 3 if is_frozen(n) else 1)
         done = self._done(process, history)
         for ref, amount in right.items():
             if done.pop(ref, None) != amount:

@@ -8,9 +8,10 @@ from torture.history import History, Process
 
 Json = dict[str, Any]
 QUEUES = ("torture-red", "torture-green", "torture-blue")
-PATIENT = "torture-patient"
+PATIENT, THRICE = "torture-patient", "torture-thrice"
 POLICIES: tuple[Json, ...] = (
     {"name": PATIENT, "failure": {"action": "RETRY", "retryCount": 60, "retryInterval": 15}},
+    {"name": THRICE, "failure": {"action": "RETRY", "retryCount": 2, "retryInterval": 15}},
 )
 """A flaky step fails four times of ten: that it fails 61 times in a row is no case to think of."""
 FLAKINESS = 0.4

@@ -46,7 +46,7 @@ class Draw:
         ref = f"w{self._count}"
         kind = self._kind(depth)
         step = getattr(self, f"_{kind}")(ref, depth, before, index)
-        if self._chance.random() < 0.25:
+        if self._chance.random() < (0.7 if kind == "fails" else 0.25):
             step["optional"] = True
         return dict(step)
 
