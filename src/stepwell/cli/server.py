@@ -37,6 +37,8 @@ def server(**flags: str | None) -> None:
     """Run the server. One line says when it is ready; SIGTERM or Ctrl-C drains and stops it."""
     import logging
 
+    from stepwell.runtime.move import check_may_serve
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     settings = from_environment(os.environ, **flags)
@@ -45,6 +47,7 @@ def server(**flags: str | None) -> None:
     try:
         for name in store.migrate():
             say(f"migrated: {name}")
+        check_may_serve(store.reads)
         _run(_serve(store, settings))
     except OSError as error:
         raise click.ClickException(
