@@ -32,6 +32,7 @@ class Settings(Record, frozen=True, kw_only=True):
     work_limit: int = 64 * _MIB
     body_limit: int = 2 * _MIB
     depth_limit: int = 64
+    blob_threshold: int = 8_192
     lease_ms: int = 600_000
     lease_max_ms: int = 3_600_000
     max_deliveries: int = 10
@@ -152,6 +153,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("work_limit", "STEPWELL_WORK_LIMIT", _size, "Bytes of one worker request at most."),
     Setting("body_limit", "STEPWELL_BODY_LIMIT", _size, "Bytes of any other request at most."),
     Setting("depth_limit", "STEPWELL_DEPTH_LIMIT", _between(8, 200), "How deep JSON may be nested."),
+    Setting(
+        "blob_threshold",
+        "STEPWELL_BLOB_THRESHOLD",
+        _size,
+        "Bytes from which on a payload stands apart from its row; deflated from 64 KiB on.",
+    ),
     Setting("lease_ms", "STEPWELL_LEASE_MS", _time, "How long a step is lent without a sign of life."),
     Setting("lease_max_ms", "STEPWELL_LEASE_MAX_MS", _time, "How long a worker may hold a step at all."),
     Setting(

@@ -43,7 +43,7 @@ def server(**flags: str | None) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     settings = from_environment(os.environ, **flags)
     _settle_interpreter()
-    store = open_store(settings.database_path)
+    store = open_store(settings.database_path, blob_threshold=settings.blob_threshold)
     try:
         for name in store.migrate():
             say(f"migrated: {name}")
@@ -67,7 +67,7 @@ def _settle_interpreter() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
+def open_store(path: str | None, *, exclusive: bool = True, blob_threshold: int = 8_192) -> "Store":
     """The store of a database file, or one in memory. Raises Conflict when another server holds the file."""
     if path is None:
         from stepwell.store.memory import MemoryStore
@@ -75,7 +75,7 @@ def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
         return MemoryStore()
     from stepwell.store.sqlite.store import SqliteStore
 
-    return SqliteStore.open(path, exclusive=exclusive)
+    return SqliteStore.open(path, exclusive=exclusive, blob_threshold=blob_threshold)
 
 
 def _vault(store: "Store", settings: Settings) -> "Vault":

@@ -15,6 +15,7 @@ from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext, ProcessStatus
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
+from stepwell.store.packing import pack
 from stepwell.store.port import BLOCK, Changes
 from stepwell.store.sqlite.catalog import Catalog
 from stepwell.store.sqlite.connection import ours
@@ -207,7 +208,7 @@ class SqliteTurn(Catalog):
 
     def _spill(self, process_id: int, payload: Json) -> str:
         reference = hash_of(payload)
-        self._spilled.append((process_id, reference, payload))
+        self._spilled.append((process_id, reference, pack(payload)))
         return reference
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
