@@ -36,3 +36,8 @@ def spin_ms() -> float:
             total += number
         best = min(best, time.perf_counter() - start)
     return best * 1000
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process now, in MiB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

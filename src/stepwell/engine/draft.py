@@ -22,7 +22,8 @@ from stepwell.engine.effects import (
     StepsById,
     Write,
 )
-from stepwell.model.codec import Json, Raw, Record, change, decode, items, members
+from stepwell.engine.texts import SMALL, Opened, opened, walk
+from stepwell.model.codec import Json, Record, change, decode
 from stepwell.model.definition import DEFAULT_NAMESPACE, StepType
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
@@ -109,7 +110,7 @@ class Draft:
         self._opened = 0
         self._entries: dict[EntryByName, Entry | None] = {}
         self._due: dict[tuple[int, int, DueKind], Due | None] = {}
-        self._memo: dict[tuple[int, str], Any] = {}
+        self._memo: dict[tuple[int, str], tuple[Json, Any]] = {}
         if snapshot.process is not None:
             self.process: ProcessContext = snapshot.process
             # Row times never go back, not even when a node's clock does.
@@ -276,20 +277,23 @@ class Draft:
 
     def decoded(self, step: StepContext, part: str) -> Any:
         """A step's input or output as a value, decoded once in a decision."""
-        key = (step.id, part)
-        if key not in self._memo:
-            self._memo[key] = decode(step.input if part == "input" else step.output)
-        return self._memo[key]
+        key, text = (step.id, part), step.input if part == "input" else step.output
+        known = self._memo.get(key)
+        if known is None or known[0] is not text:
+            # A further pass in the same decision has another text.
+            known = self._memo[key] = (text, decode(text))
+        return known[1]
 
-    def items_of(self, foreach: StepContext) -> list[Raw]:
-        """The items of a FOREACH's `inputArray`, each as text. The array was checked when the step opened."""
-        memo, key = self.snapshot.memo, (foreach.id, foreach.execution)
-        found = memo.get(key)
-        if found is None:
-            for old in [other for other in memo if other[0] == foreach.id]:
-                del memo[old]
-            found = memo[key] = items(bytes(members(foreach.input)["inputArray"]))
-        return found
+    def look_into(self, step: StepContext, part: str, names: tuple[str | int, ...]) -> Any:
+        """The value under a path of a step's input or output, MISSING when there is none."""
+        text = step.input if part == "input" else step.output
+        if len(text) <= SMALL:
+            return walk(self.decoded(step, part), names)
+        return opened(self.snapshot.memo, text).pick(names)
+
+    def loop_input(self, foreach: StepContext) -> Opened:
+        """The input of a FOREACH, which all its iterations look into."""
+        return opened(self.snapshot.memo, foreach.input)
 
     @property
     def exhausted(self) -> bool:
@@ -305,14 +309,11 @@ class Draft:
         elif write is Write.NEW:
             self._opened += 1
         self._steps[step.id] = (step, write)
-        if self._memo:
-            self._memo.pop((step.id, "output"), None)
         return step
 
     def replace_input(self, step: StepContext) -> StepContext:
         """Write a step whose input is another one from now on."""
         self.inputs.add(step.id)
-        self._memo.pop((step.id, "input"), None)
         return self.put(step)
 
     def put_process(self, **fields: Any) -> None:

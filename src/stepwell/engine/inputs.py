@@ -6,9 +6,9 @@ from typing import Any
 
 from stepwell.definition.template import MISSING, Reference, Template
 from stepwell.engine.draft import Draft
+from stepwell.engine.texts import pick, walk
 from stepwell.model.codec import Json, canonical, decode, raw
 from stepwell.model.entry import EntryKind
-from stepwell.model.process import ProcessContext
 from stepwell.model.secret import SecretRoot, decode_places, encode_places, masked
 from stepwell.model.step import StepContext, StepPath, parse_path
 
@@ -78,13 +78,13 @@ def look_up(draft: Draft, reference: Reference, path: StepPath) -> Any:
     """The value a reference names, MISSING when there is none."""
     match reference.root:
         case "input":
-            return _member(draft.process.input, reference.path)
+            return _member(draft, draft.process.input, reference.path)
         case "state":
-            return _member(draft.process.state, reference.path)
+            return _member(draft, draft.process.state, reference.path)
         case "variables":
             return _of_variable(draft, reference.path)
         case "context":
-            return _of_process(draft.process, reference.path)
+            return _of_process(draft, reference.path)
         case "foreach":
             return _of_iteration(draft, reference.path, path)
         case "steps":
@@ -160,7 +160,7 @@ def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
     if rest[0] in ("output", "input"):
         if len(rest) == 1:
             return raw(step.output if rest[0] == "output" else step.input)
-        return walk(draft.decoded(step, str(rest[0])), rest[1:])
+        return draft.look_into(step, str(rest[0]), rest[1:])
     return walk(_documented(draft, step), rest)
 
 
@@ -199,13 +199,14 @@ def _documented(draft: Draft, step: StepContext) -> dict[str, Any]:
 
 def _of_variable(draft: Draft, names: tuple[str | int, ...]) -> Any:
     entry = draft.entry(EntryKind.VARIABLE, str(names[0]))
-    return MISSING if entry is None else _member(entry.body, names[1:])
+    return MISSING if entry is None else _member(draft, entry.body, names[1:])
 
 
-def _of_process(process: ProcessContext, names: tuple[str | int, ...]) -> Any:
+def _of_process(draft: Draft, names: tuple[str | int, ...]) -> Any:
+    process = draft.process
     if names and names[0] in ("input", "state", "output"):
         text = {"input": process.input, "state": process.state, "output": process.output}[str(names[0])]
-        return _member(text, names[1:])
+        return _member(draft, text, names[1:])
     return walk(
         {
             "id": process.id,
@@ -237,24 +238,9 @@ def _of_iteration(draft: Draft, names: tuple[str | int, ...], path: StepPath) ->
     if names[0] != "value":
         return MISSING
     foreach = draft.step(draft.id_at((loops[-1], *path[1:-1])))
-    item = draft.items_of(foreach)[index]
+    item = draft.loop_input(foreach).items("inputArray")[index]
     return item if len(names) == 1 else walk(decode(bytes(item)), names[1:])
 
 
-def _member(text: Json, names: tuple[str | int, ...]) -> Any:
-    return raw(text) if not names else walk(decode(text), names)
-
-
-def walk(value: Any, names: tuple[str | int, ...]) -> Any:
-    """Follow member names and indexes; a number may also name a member of an object, a numeric text an index."""
-    for name in names:
-        if isinstance(value, dict):
-            value = value.get(str(name), MISSING)
-        elif isinstance(value, list):
-            index = name if isinstance(name, int) else int(name) if _INDEX.fullmatch(name) else len(value)
-            value = value[index] if index < len(value) else MISSING
-        else:
-            return MISSING
-        if value is MISSING:
-            return MISSING
-    return value
+def _member(draft: Draft, text: Json, names: tuple[str | int, ...]) -> Any:
+    return pick(draft.snapshot.memo, text, names) if names else raw(text)
