@@ -64,7 +64,6 @@ def one_after_the_other(width: int) -> World:
         definition(*steps),
         done("w0", x=0),
         policies=[policy("patient", failure=retrying(1))],
-        cold=width > 64,
     )
 
 
@@ -79,7 +78,7 @@ def not_polled(width: int) -> World:
 def chained_by_edges(width: int) -> World:
     edges = [{"ref": f"w{n}", "deps": f"w{n - 1}" if n else ""} for n in range(width)]
     story = definition(*(worker(f"w{n}") for n in range(width)), metadata={"dependencies": edges})
-    return play(story, done("w0"), cold=width > 64)
+    return play(story, done("w0"))
 
 
 def joined_by_edges(width: int) -> World:
@@ -88,7 +87,7 @@ def joined_by_edges(width: int) -> World:
     story = definition(
         *(worker(f"w{n}") for n in range(width)), worker("end"), metadata={"dependencies": edges}
     )
-    return play(story, done("w0"), cold=width > 64)
+    return play(story, done("w0"))
 
 
 STORIES: dict[Story, str] = {

@@ -208,10 +208,9 @@ class Draft:
         key = PolicyByName(self.process.namespace, name)
         if key not in self.snapshot.policies:
             # Who needs one may need others in the same decision: all at once, or each costs a round.
-            names = {plan.policy for plan in self.plan.steps.values()} - {None}
-            raise Missing(
-                *(PolicyByName(self.process.namespace, str(each)) for each in sorted(map(str, names)))
-            )
+            # (A step that a new version does not hold any more may name one that this version does not.)
+            names = dict.fromkeys((name, *self.plan.policies))
+            raise Missing(*(PolicyByName(self.process.namespace, each) for each in names))
         return self.snapshot.policies[key]
 
     def policy_by_id(self, id: int) -> ErrorPolicy | None:
