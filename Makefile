@@ -4,10 +4,10 @@ BIN := .venv/bin
 BUDGET ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check static bench property simulate fmt lock clean
+.PHONY: help install demo dev test check static bench bench-check property simulate fmt lock clean
 
 help: ## show these verbs
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 install: .venv/installed ## build .venv from requirements.lock; does nothing when nothing changed
 
@@ -27,6 +27,9 @@ static: install ## formatting, lint, types
 
 bench: install ## measure steps per second, CPU per step and latency
 	@$(BIN)/python -m bench
+
+bench-check: install ## what a step costs, counted: gates on rows, statements, bytes and decisions
+	@$(BIN)/python -m bench.check
 
 property: install ## 200,000 random definitions against the reference interpreter, on two processes; goes on where it was cut off
 	@$(BIN)/python -m tests.property.campaign 200000

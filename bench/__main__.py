@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.machine import fsync_ms, spin_ms
 from bench.servers import server, worker
-from bench.workloads import latency, throughput
+from bench.workloads import chain, latency, scripts, throughput
 
 WORKERS = {"bare exchange client": "bench.bare_worker", "stepwell.worker": "bench.sdk_worker"}
 
@@ -31,9 +31,21 @@ def run_round(seconds: float, only: str) -> list[dict[str, Any]]:
             say(f"   {figures}")
             for length in (1, 10):
                 say(f"B: one lone process of {length}, {label} …")
-                figures = asyncio.run(latency(running, length=length, rounds=200))
+                figures = asyncio.run(latency(running, chain(f"chain{length}", length), rounds=200))
                 rows.append({"workload": f"B lone process of {length}", "worker": label, **figures})
                 say(f"   {figures}")
+    return rows + (in_engine() if only in "in-engine" else [])
+
+
+def in_engine() -> list[dict[str, Any]]:
+    """B, without any worker: both kinds of process in turns, on one server."""
+    rows = []
+    with server() as running:
+        for kind in ("STANDARD", "API_ORCHESTRATION"):
+            say(f"B: one lone process of 10 scripts, {kind} …")
+            figures = asyncio.run(latency(running, scripts(kind.lower(), 10, kind), rounds=200))
+            rows.append({"workload": "B lone process of 10 scripts", "process_type": kind, **figures})
+            say(f"   {figures}")
     return rows
 
 
@@ -41,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each throughput run")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="part of a worker's name")
+    parser.add_argument("--only", default="", help="part of a worker's name, or in-engine")
     parser.add_argument("--out", type=Path, help="append the raw lines here (JSON lines)")
     options = parser.parse_args()
     machine = {

@@ -38,6 +38,25 @@ def chain(name: str, length: int) -> dict[str, Any]:
     }
 
 
+def scripts(name: str, length: int, kind: str) -> dict[str, Any]:
+    """JavaScript steps one after the other, run by the server itself."""
+    return {
+        "namespace": "default",
+        "name": name,
+        "version": 1,
+        "type": kind,
+        "steps": [
+            {
+                "type": "JAVASCRIPT",
+                "name": f"s{at}",
+                "ref": f"s{at}",
+                "input": {"script": "(steps, context) => context.input.order + 1"},
+            }
+            for at in range(length)
+        ],
+    }
+
+
 async def define(session: aiohttp.ClientSession, url: str, definition: dict[str, Any]) -> None:
     async with session.post(f"{url}/api/processDefinitions", data=json.dumps(definition)) as answer:
         assert answer.status == 200, await answer.text()
@@ -79,12 +98,12 @@ async def throughput(
         }
 
 
-async def latency(server: Server, *, length: int, rounds: int) -> dict[str, Any]:
+async def latency(server: Server, definition: dict[str, Any], *, rounds: int) -> dict[str, Any]:
     """B: one lone process at a time, from the request to the answer of a synchronous run."""
-    name = f"chain{length}"
+    name = definition["name"]
     times = []
     async with aiohttp.ClientSession(headers=HEADERS) as session:
-        await define(session, server.url, chain(name, length))
+        await define(session, server.url, definition)
         for _ in range(rounds + 20):
             start = time.perf_counter()
             await run_sync(session, server.url, name)

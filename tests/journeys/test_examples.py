@@ -151,6 +151,15 @@ def test_hello(server: ServerProcess) -> None:
     assert done.stdout == "COMPLETED HELLO, ASHA!\n", done.stderr
 
 
+def test_quote(server: ServerProcess) -> None:
+    example = EXAMPLES / "quote.yaml"
+    with server.client() as client:
+        process = ran(client, example, {"customer": "trade", "prices": [10, 5.5]})
+    assert (process["status"], process["output"]["result"]) == ("COMPLETED", 13.95)
+    page = (ROOT / "docs" / "reference" / "process-types.md").read_text(encoding="utf-8")
+    assert f"```yaml\n{example.read_text(encoding='utf-8')}```" in page
+
+
 def test_the_how_to_shows_the_package_that_is_run() -> None:
     page = (ROOT / "docs" / "how-to" / "write-a-step-type.md").read_text(encoding="utf-8")
     assert len(page.splitlines()) < 60

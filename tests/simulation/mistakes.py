@@ -272,7 +272,7 @@ def poll_id_ignored() -> AbstractContextManager[None]:
 
 
 def claim_without_a_row() -> AbstractContextManager[None]:
-    return patched(Dispatch, "save_claims", lambda self, turn, now: None)
+    return patched(Handing, "_save_claim", lambda self, claim, steps: None)
 
 
 def queue_believed_empty() -> AbstractContextManager[None]:

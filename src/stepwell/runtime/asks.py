@@ -46,7 +46,7 @@ class StartAsk(Ask):
 
     A receipt is stored in the turn that starts it."""
 
-    __slots__ = ("created_by", "receipt", "request", "rerun_of", "version", "why")
+    __slots__ = ("created_by", "patience_ms", "receipt", "request", "rerun_of", "version", "why")
 
     def __init__(
         self,
@@ -57,8 +57,11 @@ class StartAsk(Ask):
         created_by: str = "",
         why: str = "",
         receipt: Entry | None = None,
+        patience_ms: int = 0,
     ) -> None:
         super().__init__(answer)
+        self.patience_ms = patience_ms
+        """How long the caller waits for the end; 0 when it does not."""
         self.why = why
         self.receipt = receipt
         self.request = request

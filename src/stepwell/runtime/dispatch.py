@@ -200,26 +200,18 @@ class Dispatch:
             waiting.claim = self._next_claim
         return waiting.claim
 
-    def save_claims(self, turn: Turn, now: int) -> int | None:
-        """One row for each hand-out of this turn; the earliest deadline among them."""
-        earliest = None
-        for waiting in self._waiting.values():
-            if waiting.steps:
-                ids = tuple(step.id for step in waiting.steps)
-                turn.add_claim(
-                    Claim(
-                        id=waiting.claim,
-                        client=waiting.client,
-                        host=waiting.host,
-                        poll_id=waiting.poll_id,
-                        created=now,
-                        deadline=waiting.deadline,
-                        steps=ids,
-                    )
-                )
-                self._open_in_claim[waiting.claim] = len(ids)
-                earliest = waiting.deadline if earliest is None else min(earliest, waiting.deadline)
-        return earliest
+    def claim_row(self, waiting: Waiting, now: int) -> Claim:
+        """The row of what this poll has got in this turn. Counted from now on."""
+        self._open_in_claim[waiting.claim] = len(waiting.steps)
+        return Claim(
+            id=waiting.claim,
+            client=waiting.client,
+            host=waiting.host,
+            poll_id=waiting.poll_id,
+            created=now,
+            deadline=waiting.deadline,
+            steps=tuple(step.id for step in waiting.steps),
+        )
 
     def claims_gone(self, claims: list[int]) -> None:
         """Their rows were deleted: nobody holds a step of theirs any more. Empties the list."""

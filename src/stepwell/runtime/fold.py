@@ -47,14 +47,10 @@ class Fold:
     """One process in one turn: its snapshot moves on with every event, its changes add up."""
 
     __slots__ = ("_around", "_fresh", "_lookups", "_seen", "_turn", "added_bytes", "changed", "due", "ended",
-                 "executions", "is_new", "responded", "snapshot", "writes")  # fmt: skip
+                 "executions", "is_new", "responded", "snapshot", "transitions", "writes", "wrote_entries")  # fmt: skip
 
     def __init__(self, turn: Turn, lookups: Lookups, around: Surroundings, snapshot: Snapshot) -> None:
-        self._turn = turn
         self._lookups = lookups
-        self._around = around
-        self._seen = -1
-        """How many writes of entries this turn had made when the snapshot's were loaded."""
         self.snapshot = snapshot
         self._fresh: set[int] = set()
         self.is_new = snapshot.process is None
@@ -63,14 +59,26 @@ class Fold:
         self.responded = False
         """A SEND_RESPONSE step answered whoever waits for this process."""
         self.added_bytes = 0
+        self.transitions = 0
+        """Steps that were opened, closed or moved on."""
         self.writes: dict[int, Write] = {}
+        self.wrote_entries = False
         self.executions: list[Decision] = []
         self.due: dict[tuple[int, int, DueKind], Due | None] = {}
+        self.enter(turn, around)
+
+    def enter(self, turn: Turn, around: Surroundings) -> None:
+        """Go on in this turn. A fold lives for one turn, but for a stretch's, which goes through several."""
+        self._turn = turn
+        self._around = around
+        self._seen = -1
+        """How many writes of entries this turn had made when the snapshot's were loaded."""
+        snapshot = self.snapshot
         # A policy's name may mean another version by now; the catalog's memory is cheap to ask.
         snapshot.policies.clear()
         snapshot.definitions.clear()
         definition = snapshot.plan.definition
-        snapshot.marks = lookups.marks(turn, definition.namespace, definition.name)
+        snapshot.marks = self._lookups.marks(turn, definition.namespace, definition.name)
 
     # -- deciding
 
@@ -218,6 +226,7 @@ class Fold:
         snapshot.ids.clear()
         self.changed = True
         self.ended = self.ended or decision.ended
+        self.transitions += len(decision.steps)
         for id, (step, write) in decision.steps.items():
             if write is Write.NEW:
                 step = self._queued(step)
@@ -233,6 +242,7 @@ class Fold:
         if decision.due:
             self.due.update(decision.due)
         if decision.entries:
+            self.wrote_entries = True
             self._around.write(decision.entries)
 
     def _queued(self, step: StepContext) -> StepContext:

@@ -6,7 +6,7 @@ from stepwell.engine.events import StepReported
 from stepwell.model.codec import encode
 from stepwell.model.errors import StepwellError
 from stepwell.model.step import Phase, StepContext
-from stepwell.model.work import WorkStatus
+from stepwell.model.work import Claim, WorkStatus
 from stepwell.runtime.asks import ExchangeAsk
 from stepwell.runtime.dispatch import Waiting, work_request
 from stepwell.runtime.folds import Folds
@@ -57,12 +57,20 @@ class Handing:
         served = dispatch.served()
         if served:
             self._name(served)
-            earliest = dispatch.save_claims(self._turn, self._now)
-            if earliest is not None:
-                self._node.clockwork.note_claim(earliest)
+            for waiting in served:
+                if waiting.steps:
+                    self._save_claim(dispatch.claim_row(waiting, self._now), waiting.steps)
         finished = dispatch.reported(done)
         if finished:
             self._turn.drop_claims(finished)
+            self._node.stretches.drop_claims(finished)
+
+    def _save_claim(self, claim: Claim, steps: Sequence[StepContext]) -> None:
+        if all(self._folds.is_kept(step.process_id) for step in steps):
+            self._node.stretches.keep_claim(claim)
+        else:
+            self._turn.add_claim(claim)
+            self._node.clockwork.note_claim(claim.deadline)
 
     def _name(self, served: Sequence[Waiting]) -> None:
         """Say what was handed out in the words of the wire; a step's plan tells whether it is optional."""
@@ -83,7 +91,8 @@ class Handing:
         if not step.secrets or step.phase is not Phase.WORK:
             return Filled(step.input, ())
         try:
-            process = self._turn.processes([step.process_id])[0]
+            process = self._folds.process(step.process_id)
+            assert process is not None
             return fill(self._node.vault, self._turn, process, step, self._now)
         except Exception as error:
             # One secret that cannot be read must not keep everybody else's turn from being committed.

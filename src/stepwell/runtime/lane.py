@@ -56,7 +56,7 @@ class Lane:
                 answers.append((ask, self._run_errand(ask)))
             else:
                 together.append(ask)
-        if together or self.node.clockwork.next_at() <= self._clock.now():
+        if together or self.node.next_work_at() <= self._clock.now():
             self._run_together(together, answers, ended)
         self._answer_polls(answers)
         return answers, ended
@@ -89,6 +89,7 @@ class Lane:
             log.exception("a turn was rolled back")
         self.node.forget()
         told = error if isinstance(error, Busy) else Busy("nothing was committed; try again")
+        answers += [(stretch.ask, told) for stretch in self.node.stretches.forget()]
         polls = self.node.dispatch.drop({id(ask) for ask in asks})
         answers += [(waiting.ask, told) for waiting in polls]
         dropped = {id(waiting.ask) for waiting in polls}
@@ -120,9 +121,15 @@ class Lane:
         # Others may wait for these steps: a turn is due now.
         self.node.clockwork.look_again()
 
-    def drain(self) -> list[Answer]:
-        """The server stops: every held poll is answered empty."""
-        return [(waiting.ask, _exchanged(waiting)) for waiting in self.node.dispatch.drain()]
+    def drain(self) -> tuple[list[Answer], list[ProcessContext]]:
+        """The server stops: what is in memory only is saved, every held poll is answered empty."""
+        answers: list[Answer] = []
+        ended: list[ProcessContext] = []
+        if self.node.stretches:
+            self.node.stretches.hurry()
+            self._run_together([], answers, ended)
+        answers += [(waiting.ask, _exchanged(waiting)) for waiting in self.node.dispatch.drain()]
+        return answers, ended
 
 
 def _exchanged(waiting: Waiting) -> Exchanged:
@@ -163,7 +170,7 @@ class LaneThread(threading.Thread):
             if asks or not self._stopping:
                 self._turn(asks)
             if self._stopping and self._inbox.empty():
-                self._deliver(self._lane.drain(), [])
+                self._deliver(*self._lane.drain())
                 return
 
     def _turn(self, asks: list[Ask]) -> None:

@@ -6,6 +6,7 @@ from stepwell.runtime.cache import SnapshotCache
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.lookups import Lookups
+from stepwell.runtime.stretch import Stretches
 from stepwell.runtime.vault import Vault
 
 
@@ -31,14 +32,19 @@ class Node:
         """What the next turn is to hear of steps that were claimed and could not be handed out."""
         self.cache = SnapshotCache(settings.cache_bytes)
         self.lookups = Lookups()
+        self.stretches = Stretches()
         self.dispatch = Dispatch(settings.lease_ms)
         self.clockwork = Clockwork(settings.lease_ms, settings.lease_max_ms, settings.max_deliveries)
 
     def next_at(self) -> int:
         """When a turn is due even if nobody asks, epoch ms."""
         until = self.dispatch.next_until()
-        at = self.clockwork.next_at()
+        at = self.next_work_at()
         return at if until is None else min(at, until)
+
+    def next_work_at(self) -> int:
+        """When there is something to do in the store even if nobody asks, epoch ms."""
+        return min(self.clockwork.next_at(), self.stretches.next_until())
 
     def forget(self) -> None:
         """A turn was rolled back: memory may be ahead of the store, so none of it is kept."""

@@ -29,6 +29,7 @@ from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
+from stepwell.runtime.stretch import ProcessRows
 from stepwell.runtime.vault import Vault
 from stepwell.runtime.waiting import Polls
 from stepwell.store.port import Reads, Store, Turn
@@ -147,7 +148,9 @@ class Runtime:
             return answered
 
         try:
-            process: ProcessContext = await self._ask(lambda answer: StartAsk(listen(answer), request))
+            process: ProcessContext = await self._ask(
+                lambda answer: StartAsk(listen(answer), request, patience_ms=wait_ms)
+            )
             return await self._end_of(process, end, wait_ms)
         finally:
             self._callers.discard(end)
@@ -228,6 +231,11 @@ class Runtime:
         if self._closed:
             raise Busy("the server is stopping")
         return await self._loop.run_in_executor(self._readers, query, self.store.reads)
+
+    async def look(self, process_id: int, query: Callable[[ProcessRows], T]) -> T:
+        """Run a query over what one process is made of: rows, or what is in memory when it has none yet."""
+        rows = self._lane.node.stretches.rows(process_id)
+        return await self.read(query) if rows is None else query(rows)
 
     async def plan(self, definition_id: int) -> Plan:
         """The plan of a stored definition. Raises NotFound."""

@@ -7,6 +7,7 @@ from stepwell.engine.events import ProcessStarted
 from stepwell.engine.hooks import ChildEnded, StartBody
 from stepwell.model.audit import Audit
 from stepwell.model.codec import Json, Record, decode_as, encode, members, raw
+from stepwell.model.definition import ProcessType
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.errors import NotFound, StepwellError
@@ -44,16 +45,27 @@ class Starts:
         self._keys: dict[tuple[str, str], Entry] = {}
         """Idempotency keys that this turn has seen first."""
 
-    def asked(self, ask: StartAsk) -> ProcessContext | StepwellError:
-        """Somebody's start or rerun: the process, or why there is none."""
+    def asked(self, ask: StartAsk) -> ProcessContext | StepwellError | None:
+        """Somebody's start or rerun: the process, or why there is none. None: answered when it is first saved."""
         try:
             if ask.request is not None:
-                return self._start_once(ask.request)
+                process = self._start_once(ask.request)
+                return None if self._is_stretch(ask, process) else process
             process = self._rerun(ask)
         except StepwellError as error:
             return error
         self._note_rerun(ask, process)
         return process
+
+    def _is_stretch(self, ask: StartAsk, process: ProcessContext) -> bool:
+        """Somebody waits for the end of an API_ORCHESTRATION run. One with a key must be found by it at once."""
+        assert ask.request is not None
+        if process.type is not ProcessType.API_ORCHESTRATION or not ask.patience_ms:
+            return False
+        if ask.request.idempotency_key is not None:
+            return False
+        self._folds.begin_stretch(process.id, ask, self._now)
+        return True
 
     def _note_rerun(self, ask: StartAsk, process: ProcessContext) -> None:
         if ask.created_by:

@@ -37,6 +37,7 @@ from stepwell.runtime.node import Node
 from stepwell.runtime.requests import Poll
 from stepwell.runtime.secrets import BadSecretState, split_off
 from stepwell.runtime.starts import Starts
+from stepwell.runtime.stretch import Stretch
 from stepwell.store.port import Changes, Turn
 
 
@@ -72,9 +73,10 @@ class OneTurn:
         self._take_withheld()
         self._take_timers()
         self._load()
+        self._folds.take_up(self._node.stretches.over(self._now))
         for ask in self._asks:
             if isinstance(ask, StartAsk):
-                self.answers.append((ask, self._starts.asked(ask)))
+                self._start(ask)
         for process_id, events in self._events.items():
             for pending in events:
                 self._fold_event(process_id, pending)
@@ -112,7 +114,7 @@ class OneTurn:
         return polls
 
     def _read_hand_outs(self, ids: Iterable[int], exchanges: Iterable[ExchangeAsk]) -> None:
-        found = self._turn.hand_outs(list(ids))
+        found = {**self._turn.hand_outs(list(ids)), **self._node.stretches.hand_outs(ids)}
         for ask in exchanges:
             for index, result in enumerate(ask.exchange.results):
                 known = found.get(result.step_id)
@@ -141,7 +143,10 @@ class OneTurn:
     def _take_withheld(self) -> None:
         """Steps of the last turn that could not be handed out have failed."""
         withheld, self._node.withheld = self._node.withheld, []
-        found = self._turn.hand_outs([event.step_id for event in withheld]) if withheld else {}
+        if not withheld:
+            return
+        ids = [event.step_id for event in withheld]
+        found = {**self._turn.hand_outs(ids), **self._node.stretches.hand_outs(ids)}
         for event in withheld:
             if event.step_id in found:
                 process_id, self._hand_outs[event.step_id] = found[event.step_id]
@@ -213,7 +218,15 @@ class OneTurn:
                     if isinstance(pending.event, StepReported | DeliveryExpired):
                         fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
 
+    def _start(self, ask: StartAsk) -> None:
+        answer = self._starts.asked(ask)
+        if answer is not None:
+            self.answers.append((ask, answer))
+
     def _fold_event(self, process_id: int, pending: Pending) -> None:
+        stretch = self._folds.stretch_of(process_id)
+        if stretch is not None and not isinstance(pending.event, StepReported):
+            stretch.disturbed = True
         fold = self._folds.get(process_id)
         if fold is None:
             self._hear(pending, NotFound(f"no process {process_id}"))
@@ -277,6 +290,9 @@ class OneTurn:
         for fold in self._folds:
             if fold.snapshot.process is not None and fold.snapshot.process.status.is_open:
                 self._stick_new(fold)
+        for stretch in self._folds.part_stretches(self._now):
+            self._save_stretch(stretch)
+        for fold in self._folds:
             fold.collect(changes)
             self._note_closing(fold)
         for step in changes.offered:
@@ -287,6 +303,13 @@ class OneTurn:
         self._folds.collect_surroundings(changes)
         voided = self._turn.save(changes)
         assert not voided, f"a one-writer store refused tokens of {voided}"
+
+    def _save_stretch(self, stretch: Stretch) -> None:
+        """It gets its rows, and its caller may know of it. What it holds already needs rows of claims."""
+        self.answers.append((stretch.ask, stretch.process))
+        for claim in self._node.stretches.claims_for(stretch):
+            self._turn.add_claim(claim)
+            self._node.clockwork.note_claim(claim.deadline)
 
     def _stick_new(self, fold: Fold) -> None:
         steps = fold.snapshot.steps

@@ -1,4 +1,4 @@
-"""What a script may look at: committed rows of its own process under their documented names."""
+"""What a script may look at: its own process, as far as it is decided for good, under their documented names."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import Phase, StepContext, StepExecution, StepPath, parse_path
 from stepwell.runtime.runtime import Runtime
+from stepwell.runtime.stretch import ProcessRows
 from stepwell.steps.sandbox.script import Language, Script, is_python
-from stepwell.store.port import Reads
 
 
 class RowView:
@@ -50,13 +50,13 @@ class RowView:
         process, own = await self._loaded()
         plan = await self._runtime.plan_of(process)
 
-        def look(reads: Reads) -> dict[str, Any] | None:
+        def look(reads: ProcessRows) -> dict[str, Any] | None:
             found = own if ref == "__self" else _find(reads, plan, process, own.path, ref)
             if found is None:
                 return None
             return _documented(found, plan, reads.executions([found.id]).get(found.id, []))
 
-        return await self._runtime.read(look)
+        return await self._runtime.look(self._process_id, look)
 
     async def script(self) -> Script | None:
         """The script of its configuration that the step waits for; None when it waits for one of its input."""
@@ -74,14 +74,16 @@ class RowView:
     async def _loaded(self) -> tuple[ProcessContext, StepContext]:
         if self._process is None or self._own is None:
             ids = (self._process_id, self._step_id)
-            self._process, self._own = await self._runtime.read(lambda r: (r.process(ids[0]), r.step(ids[1])))
+            self._process, self._own = await self._runtime.look(
+                ids[0], lambda rows: (rows.process(ids[0]), rows.step(ids[1]))
+            )
         if self._process is None or self._own is None:
             raise NotFound(f"no step {self._step_id}")
         return self._process, self._own
 
 
 def _find(
-    reads: Reads, plan: Plan, process: ProcessContext, around: StepPath, ref: str
+    reads: ProcessRows, plan: Plan, process: ProcessContext, around: StepPath, ref: str
 ) -> StepContext | None:
     """The step a ref means for a script at `around`: indexes that are not written come from there."""
     try:
@@ -100,7 +102,7 @@ def _find(
 
 
 def _id_inside(
-    reads: Reads, plan: Plan, process: ProcessContext, name: str, indices: list[int]
+    reads: ProcessRows, plan: Plan, process: ProcessContext, name: str, indices: list[int]
 ) -> int | None:
     loops = plan.steps[name].loops
     id = process.id + plan.steps[loops[0]].number
