@@ -24,10 +24,12 @@ _INDEX = re.compile(r"[0-9]{1,9}")
 class Opened:
     """One text, and the levels of it that were taken apart."""
 
-    __slots__ = ("_levels", "text")
+    __slots__ = ("_levels", "text", "weight")
 
     def __init__(self, text: Json) -> None:
         self.text = text
+        self.weight = 0
+        """Bytes, roughly, of what was taken apart, the text itself not counted."""
         self._levels: dict[tuple[str | int, ...], Level | None] = {}
 
     def pick(self, names: tuple[str | int, ...]) -> Any:
@@ -59,12 +61,21 @@ class Opened:
     def _level(self, path: tuple[str | int, ...], text: Json | Raw) -> Level | None:
         """What stands in the object or array at a path, whose text that is; None when it is neither."""
         if path not in self._levels:
-            self._levels[path] = _apart(bytes(text))
+            level = self._levels[path] = _apart(bytes(text))
+            self.weight += ITEM_BYTES * len(level or ())
         return self._levels[path]
 
 
+ITEM_BYTES = 100
+"""What an item of an opened object or array weighs beside the text, roughly."""
+
 Memo = dict[int, Opened]
 """By the identity of the text, which the entry holds on to."""
+
+
+def weight(memo: Memo) -> int:
+    """Bytes, roughly, that a snapshot holds only because texts were looked into."""
+    return sum(found.weight for found in memo.values())
 
 
 def opened(memo: Memo, text: Json) -> Opened:

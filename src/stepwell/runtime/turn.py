@@ -214,6 +214,7 @@ class OneTurn:
         for process_id, events in self._events.items():
             fold = self._folds.get(process_id)
             if fold is not None:
+                fold.load_ahead(_steps_of(events))
                 for pending in events:
                     if isinstance(pending.event, StepReported | DeliveryExpired):
                         fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
@@ -327,6 +328,15 @@ class OneTurn:
                 self._node.dispatch.closing.add(process.id)
         elif process is not None:
             self._node.dispatch.closing.discard(process.id)
+
+
+def _steps_of(events: Iterable[Pending]) -> list[int]:
+    """The steps that events name."""
+    return [
+        event.step_id
+        for event in (pending.event for pending in events)
+        if isinstance(event, StepReported | DeliveryExpired | TimerFired) and event.step_id
+    ]
 
 
 def _told(reply: Reply | StepwellError) -> object:
