@@ -22,7 +22,7 @@ from tests.engine.play import (
 )
 
 Story = Callable[[int], World]
-NARROW, WIDE = 20, 2_000
+NARROW, WIDE = 50, 2_000
 
 
 def loop_over_input(width: int) -> World:

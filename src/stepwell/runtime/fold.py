@@ -23,7 +23,7 @@ from stepwell.engine.effects import (
     Write,
 )
 from stepwell.engine.events import AnyEvent, ResumeRequested, TimerFired
-from stepwell.engine.process import CLOSING
+from stepwell.engine.process import is_closing
 from stepwell.engine.texts import weight
 from stepwell.model.codec import change
 from stepwell.model.due import Due, DueKind
@@ -320,7 +320,7 @@ class Fold:
         """A process that began a timer and ended in the same turn leaves none but the rest of its closing."""
         if process.status.is_open or due.process_id != process.id:
             return True
-        return due.kind is DueKind.GO_ON and due.body == CLOSING
+        return due.kind is DueKind.GO_ON and is_closing(due.body)
 
 
 def new_snapshot(plan: Plan) -> Snapshot:

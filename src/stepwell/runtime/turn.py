@@ -21,7 +21,7 @@ from stepwell.engine.events import (
     StepReported,
     TimerFired,
 )
-from stepwell.engine.process import CLOSING
+from stepwell.engine.process import is_closing
 from stepwell.model.audit import Audit
 from stepwell.model.codec import Record, change, encode
 from stepwell.model.due import DueKind
@@ -189,7 +189,7 @@ class OneTurn:
             if due.kind is DueKind.START_PROCESS:
                 self._starts.due(due)
             else:
-                if due.kind is DueKind.GO_ON and due.body in (CLOSING, UNDO):
+                if due.kind is DueKind.GO_ON and (due.body == UNDO or is_closing(due.body)):
                     self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
@@ -324,7 +324,7 @@ class OneTurn:
         process = fold.snapshot.process
         if process is not None and not process.goes_on:
             going_on = fold.due.get((process.id, 0, DueKind.GO_ON))
-            if going_on is not None and going_on.body in (CLOSING, UNDO):
+            if going_on is not None and (going_on.body == UNDO or is_closing(going_on.body)):
                 self._node.dispatch.closing.add(process.id)
         elif process is not None:
             self._node.dispatch.closing.discard(process.id)
