@@ -257,8 +257,9 @@ class Draft:
             raise Missing(*missing)
         return [self.snapshot.others[key] for key in keys]
 
-    def open_steps(self, limit: int, after: int = 0) -> tuple[list[StepContext], bool]:
-        """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more.
+    def open_steps(self, limit: int, after: int = 0) -> tuple[list[StepContext], int | None]:
+        """Up to `limit` open steps by id, without those that this draft has closed; and the id behind which there may
+        be more, or None.
 
         A decision asks for one range only."""
         if self.snapshot.open_steps is None:
@@ -266,7 +267,12 @@ class Draft:
         found = {id: self.step(id) for id in self.snapshot.open_steps}
         found |= {id: step for id, (step, _) in self._steps.items() if id > after}
         steps = [found[id] for id in sorted(found) if found[id].status.is_open]
-        return steps[:limit], len(steps) > limit or len(self.snapshot.open_steps) >= limit
+        past = self.snapshot.open_steps[-1] if len(self.snapshot.open_steps) >= limit else None
+        if len(steps) > limit:
+            # (Among them may be some of this decision, with ids far behind what was read.)
+            cut = steps[limit - 1].id
+            past = cut if past is None else min(cut, past)
+        return steps[:limit], past
 
     def new_ids(self, purpose: str, count: int) -> int:
         """The first of a run of `count` new ids."""

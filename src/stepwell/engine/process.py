@@ -121,14 +121,14 @@ def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "
 
 def cancel_open_steps(draft: Draft, after: int = 0) -> bool:
     """One slice of them, those with an id behind `after`. True when there are more."""
-    steps, more = draft.open_steps(CLOSING_SLICE, after)
+    steps, past = draft.open_steps(CLOSING_SLICE, after)
     look_ahead(draft, steps)
     for step in steps:
         cancel(draft, step)
-    if more:
-        body = UNDO if draft.process.status.is_open else b'%b%d"' % (_CLOSING, steps[-1].id)
+    if past is not None:
+        body = UNDO if draft.process.status.is_open else b'%b%d"' % (_CLOSING, past)
         draft.set_due(DueKind.GO_ON, draft.now, body=body)
-    return more
+    return past is not None
 
 
 def regular_output(draft: Draft) -> Json:

@@ -1,5 +1,6 @@
 """Folding: one process's events through the engine, its needs loaded in the same transaction."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from stepwell.definition.plan import Plan
@@ -228,10 +229,12 @@ class Fold:
                 found += self._turn.step_range(max(first, after + 1), last, room, open_only=True)
         self._add(found)
         ids = {step.id for step in found}
+        # Up to where the store was read: an id from behind that would hide what lies between.
+        end = found[-1].id if len(found) >= limit else math.inf
         ids |= {
             id
             for id in self.writes
-            if id > after and (step := self.snapshot.steps[id]) is not None and step.status.is_open
+            if after < id <= end and (step := self.snapshot.steps[id]) is not None and step.status.is_open
         }
         return tuple(sorted(ids))
 
