@@ -81,7 +81,7 @@ class ProcessRows(Protocol):
 
     def step(self, id: int) -> StepContext | None: ...
 
-    def executions(self, step_ids: Sequence[int]) -> Mapping[int, list[StepExecution]]: ...
+    def executions(self, step_ids: Sequence[int], limit: int) -> Mapping[int, list[StepExecution]]: ...
 
 
 class StretchRows:
@@ -97,13 +97,13 @@ class StretchRows:
     def step(self, id: int) -> StepContext | None:
         return self._fold.snapshot.steps.get(id)
 
-    def executions(self, step_ids: Sequence[int]) -> dict[int, list[StepExecution]]:
+    def executions(self, step_ids: Sequence[int], limit: int) -> dict[int, list[StepExecution]]:
         found: dict[int, list[StepExecution]] = {id: [] for id in step_ids}
         for decision in tuple(self._fold.executions):
             for execution in decision.executions:
                 if execution.step_id in found:
                     found[execution.step_id].append(execution)
-        return found
+        return {id: executions[-limit:] for id, executions in found.items()}
 
 
 class Stretches:

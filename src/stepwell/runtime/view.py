@@ -1,5 +1,6 @@
 """What a script may look at: its own process, as far as it is decided for good, under their documented names."""
 
+from collections.abc import Collection
 from typing import Any
 
 from stepwell.definition.plan import Plan
@@ -10,6 +11,7 @@ from stepwell.model.step import Phase, StepContext, StepExecution, StepPath, par
 from stepwell.runtime.runtime import Runtime
 from stepwell.runtime.stretch import ProcessRows
 from stepwell.steps.sandbox.script import Language, Script, is_python
+from stepwell.steps.step import MOST_ATTEMPTS
 
 
 class RowView:
@@ -25,8 +27,9 @@ class RowView:
     async def plan(self) -> Plan:
         return await self._runtime.plan_of((await self._loaded())[0])
 
-    async def context(self) -> dict[str, Any]:
+    async def context(self, payloads: Collection[str] = ("input", "output", "state")) -> dict[str, Any]:
         process, _ = await self._loaded()
+        texts = {"input": process.input, "output": process.output, "state": process.state}
         return {
             "id": process.id,
             "processId": process.id,
@@ -41,12 +44,9 @@ class RowView:
             "created": process.created,
             "createdBy": process.created_by,
             "tags": [{"name": tag.name, "value": tag.value} for tag in process.tags],
-            "input": decode(process.input),
-            "output": decode(process.output),
-            "state": decode(process.state),
-        }
+        } | {name: decode(texts[name]) for name in payloads}
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
+    async def step(self, ref: str, attempts: int = MOST_ATTEMPTS) -> dict[str, Any] | None:
         process, own = await self._loaded()
         plan = await self._runtime.plan_of(process)
 
@@ -54,7 +54,7 @@ class RowView:
             found = own if ref == "__self" else _find(reads, plan, process, own.path, ref)
             if found is None:
                 return None
-            return _documented(found, plan, reads.executions([found.id]).get(found.id, []))
+            return _documented(found, plan, reads.executions([found.id], attempts).get(found.id, []))
 
         return await self._runtime.look(self._process_id, look)
 
