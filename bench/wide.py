@@ -4,7 +4,7 @@
 
 Each pair runs in one server over a fresh SQLite file, the small one before and after the large one, so that the ratio
 does not hang on what else the machine does. Figures: milliseconds and server CPU microseconds for each unit, and how
-far the server's resident memory rose while the process ran.
+far the server's resident memory rose over the first large one (caches fill) and over the second.
 """
 
 import argparse
@@ -38,6 +38,20 @@ def foreach(size: int, concurrency: int) -> Definitions:
     return [_definition(f"foreach-{size}-{concurrency}", loop)]
 
 
+def scripts(size: int) -> Definitions:
+    """The process's input is as long as the loop, and each script runs beside it."""
+    (definition,) = foreach(size, 50)
+    script = "(steps, context) => steps.__self.input.item + context.id"
+    child = {
+        "type": "JAVASCRIPT",
+        "name": "js",
+        "ref": "js",
+        "input": {"script": script, "item": "{{ foreach.value }}"},
+    }
+    definition["steps"][0]["children"] = [child]
+    return [{**definition, "name": f"scripts-{size}"}]
+
+
 def nested(levels: int) -> Definitions:
     """Each process starts the next one and waits for it; the innermost has one worker step."""
     found = [_definition(f"nest-{levels}-{levels}", {**WORK})]
@@ -59,7 +73,7 @@ def passes(count: int) -> Definitions:
         "name": "loop",
         "ref": "loop",
         "optional": True,
-        "input": {"script": "() => true", "maxIterations": count},
+        "input": {"script": "(steps) => !steps.work || steps.work.output.ok", "maxIterations": count},
         "children": [{**WORK, "input": {"again": True}}],
     }
     return [_definition(f"passes-{count}", loop, {"type": "NOOP", "name": "end", "ref": "end"})]
@@ -96,6 +110,7 @@ class Pair(NamedTuple):
 PAIRS = (
     Pair("foreach", "item", lambda n: foreach(n, 200), 1_000, 100_000, 10, items=True),
     Pair("foreach all at once", "item", lambda n: foreach(n, n), 1_000, 100_000, 10, items=True),
+    Pair("foreach of scripts", "item", scripts, 500, 20_000, 4, items=True),
     Pair("sub-processes", "level", nested, 5, 50, 50, 5),
     Pair("while", "pass", passes, 100, 10_000, 5),
     Pair("chain", "step", long, 10, 10_000, 100),
@@ -132,6 +147,7 @@ def measure(pair: Pair) -> dict[str, Any]:
     with server() as running, worker("bench.bare_worker", running.url):
         asyncio.run(units(running, pair, pair.small, pair.repeat))
         before = asyncio.run(units(running, pair, pair.small, pair.repeat))
+        first = asyncio.run(units(running, pair, pair.large, pair.again))
         large = asyncio.run(units(running, pair, pair.large, pair.again))
         after = asyncio.run(units(running, pair, pair.small, pair.repeat))
     small = {key: (before[key] + after[key]) / 2 for key in before}
@@ -141,7 +157,9 @@ def measure(pair: Pair) -> dict[str, Any]:
         "small": pair.small,
         "large": pair.large,
         **{f"small_{key}": round(value, 2) for key, value in small.items() if key != "rss_mib"},
-        **{f"large_{key}": round(value, 2) for key, value in large.items()},
+        **{f"large_{key}": round(value, 2) for key, value in large.items() if key != "rss_mib"},
+        "first_rss_mib": round(first["rss_mib"], 1),
+        "again_rss_mib": round(large["rss_mib"], 1),
         "ratio_ms": round(large["ms"] / small["ms"], 2),
         "ratio_cpu": round(large["cpu_us"] / small["cpu_us"], 2),
     }

@@ -77,7 +77,7 @@ def is_in_own_hands(step: StepContext) -> bool:
 class ProcessRows(Protocol):
     """What one process is made of: `Reads` has all of it, and so has a stretch."""
 
-    def process(self, id: int) -> ProcessContext | None: ...
+    def process(self, id: int, large: bool = True) -> ProcessContext | None: ...
 
     def step(self, id: int) -> StepContext | None: ...
 
@@ -90,7 +90,7 @@ class StretchRows:
     def __init__(self, stretch: Stretch) -> None:
         self._fold = stretch.fold
 
-    def process(self, id: int) -> ProcessContext | None:
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         process = self._fold.snapshot.process
         return process if process is not None and process.id == id else None
 

@@ -29,6 +29,9 @@ class RowView:
 
     async def context(self, payloads: Collection[str] = ("input", "output", "state")) -> dict[str, Any]:
         process, _ = await self._loaded()
+        if payloads:
+            found = await self._runtime.look(process.id, lambda rows: rows.process(self._process_id))
+            process = found or process
         texts = {"input": process.input, "output": process.output, "state": process.state}
         return {
             "id": process.id,
@@ -51,7 +54,7 @@ class RowView:
         plan = await self._runtime.plan_of(process)
 
         def look(reads: ProcessRows) -> dict[str, Any] | None:
-            found = own if ref == "__self" else _find(reads, plan, process, own.path, ref)
+            found = own if ref == "__self" else find_step(reads, plan, process, own.path, ref)
             if found is None:
                 return None
             return _documented(found, plan, reads.executions([found.id], attempts).get(found.id, []))
@@ -75,17 +78,17 @@ class RowView:
         if self._process is None or self._own is None:
             ids = (self._process_id, self._step_id)
             self._process, self._own = await self._runtime.look(
-                ids[0], lambda rows: (rows.process(ids[0]), rows.step(ids[1]))
+                ids[0], lambda rows: (rows.process(ids[0], large=False), rows.step(ids[1]))
             )
         if self._process is None or self._own is None:
             raise NotFound(f"no step {self._step_id}")
         return self._process, self._own
 
 
-def _find(
+def find_step(
     reads: ProcessRows, plan: Plan, process: ProcessContext, around: StepPath, ref: str
 ) -> StepContext | None:
-    """The step a ref means for a script at `around`: indexes that are not written come from there."""
+    """The step a ref means at `around` (`()`: outside of every step): indexes that are not written come from there."""
     try:
         name, *written = parse_path(ref)
     except ValueError:
@@ -94,7 +97,7 @@ def _find(
     if step is None or len(written) > len(step.loops):
         return None
     implied = len(step.loops) - len(written)
-    if step.loops[:implied] != plan.steps[str(around[0])].loops[:implied]:
+    if step.loops[:implied] != (plan.steps[str(around[0])].loops[:implied] if around else ()):
         return None
     indices = [int(index) for index in (*around[1 : 1 + implied], *written)]
     id = process.id + step.number if not indices else _id_inside(reads, plan, process, str(name), indices)

@@ -34,6 +34,7 @@ from stepwell.server.routes import (
     operations,
     persisted_state,
     processes,
+    results,
     secrets,
     variables,
 )
@@ -44,6 +45,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _JSON = (b"content-type", b"application/json")
 _NOUNS = (
     processes,
+    results,
     operations,
     holds,
     jobs,

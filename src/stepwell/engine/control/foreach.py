@@ -7,20 +7,19 @@
 Iterations are created as they are needed, at most `concurrency` (default 1) at a time; they are `pick[0]`, `pick[1]` …
 One that fails does not stop the others; after all, the step fails if one failed that is not optional. Output:
 `{"results": […]}` in index order, null where an iteration has none. Past 1,000 items the output holds the first 1,000
-and `resultCount`; the rest are read as steps.
+and `resultCount`; templates reach the others too (see `inputs`), and the API has them in pages.
 """
 
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.climb import look_ahead, open_child, opening
 from stepwell.engine.control.outcome import count_failed, refuse
 from stepwell.engine.draft import HEAVY, ID_RUN, MAX_TRANSITIONS, Control, Draft
+from stepwell.engine.inputs import MOST_RESULTS
 from stepwell.engine.steps import begin, close, reopen
 from stepwell.model.codec import EMPTY, CodecError, Json, change, encode
 from stepwell.model.due import DueKind
 from stepwell.model.process import Block
 from stepwell.model.step import Children, StepContext, StepStatus
-
-MOST_RESULTS = 1_000
 
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:

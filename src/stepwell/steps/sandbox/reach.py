@@ -8,6 +8,11 @@ at them. Whatever is not plain to see counts as reached.
 import re
 
 PAYLOADS = frozenset({"input", "output", "state"})
+MEMBERS = PAYLOADS | {
+    "id", "processId", "namespace", "name", "version", "processType", "triggerType", "status", "requestId",
+    "correlationId", "created", "createdBy", "tags",
+}  # fmt: skip
+"""What the context has. Another name, `hasOwnProperty` perhaps, may look at anything."""
 _ATTEMPTS = re.compile(r"xecution")
 
 _NAME = r"[A-Za-z_$][\w$]*"
@@ -17,6 +22,8 @@ _JAVASCRIPT = re.compile(rf"\s*(?:async\s+)?(?:{_ARROW}|{_FUNCTION})")
 _PYTHON = re.compile(r"^(?:async\s+)?def\s+main\s*\(([^()]*)\)", re.MULTILINE)
 _OTHERS = re.compile(rf"\(\s*{_NAME}\s*,[^()]*\)\s*(?:=>|\{{)|\bfunction\b")
 """Functions of several parameters, which might be the script itself."""
+_MEMBER = rf"\s*\??\.\s*({_NAME})"
+_PYTHON_MEMBER = r"\s*\[\s*['\"](\w+)['\"]\s*\]|\s*\.get\(\s*['\"](\w+)['\"]"
 _HIDDEN = re.compile(r"\\u|\b(?:arguments|eval|Function|exec|locals|globals|vars|main)\b")
 """Ways to a parameter that do not name it."""
 
@@ -26,13 +33,11 @@ def payloads(text: str, *, python: bool) -> frozenset[str]:
     name, body = (_python if python else _javascript)(text)
     if body is None or _HIDDEN.search(body):
         return PAYLOADS
-    at = rf"(?<![\w$]){re.escape(name or '')}(?![\w$])"
-    if name is None or not re.search(at, body):
-        return frozenset()
-    member = r"\s*(?:\[\s*['\"]\w+['\"]\s*\]|\.get\(\s*['\"]\w+['\"])" if python else rf"\s*\??\.\s*{_NAME}"
-    if re.search(rf"{at}(?!{member})", body):
-        return PAYLOADS
-    return frozenset(payload for payload in PAYLOADS if re.search(rf"\b{payload}\b", body))
+    named = re.compile(
+        rf"(?<![\w$]){re.escape(name or '')}(?![\w$])(?:{_PYTHON_MEMBER if python else _MEMBER})?"
+    )
+    found = [(match[1] or match[2]) if python else match[1] for match in named.finditer(body)] if name else []
+    return PAYLOADS.intersection(found) if MEMBERS.issuperset(found) else PAYLOADS
 
 
 def attempts(text: str) -> bool:
