@@ -4,11 +4,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import uvloop
 
+from stepwell.steps.sandbox.children import Child
 from stepwell.steps.sandbox.process import Process
+from stepwell.steps.sandbox.script import SandboxSettings
 
 _INSIDE: list[int] = []
 os.register_at_fork(after_in_child=lambda: [os.write(descriptor, b"!") for descriptor in _INSIDE])
@@ -55,6 +58,21 @@ def test_killed() -> None:
         return status
 
     assert asyncio.run(play()) == -9
+
+
+def test_a_child_stands_back_behind_the_server_and_its_session_too() -> None:
+    async def play() -> tuple[str, str]:
+        child = await Child.start("plain", SandboxSettings())
+        shares = Path(f"/proc/{child.pid}/autogroup")
+        said = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()[16]
+        session = shares.read_text() if shares.exists() else "no sessions, nice 10"
+        child.kill()
+        await child.ended()
+        return said, session
+
+    own, session = asyncio.run(play())
+    assert own == "10"
+    assert session.split() == [] or session.split()[-2:] == ["nice", "10"]
 
 
 def test_no_such_program() -> None:
