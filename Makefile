@@ -7,7 +7,7 @@ BUDGET ?= 200
 .PHONY: help install demo dev test check static bench bench-check property simulate fmt lock clean
 
 help: ## show these verbs
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
 
 install: .venv/installed ## build .venv from requirements.lock; does nothing when nothing changed
 

@@ -14,6 +14,12 @@ def cpu_us(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * TICK_US
 
 
+def rss_mib(pid: int) -> int:
+    """Memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
+
+
 def fsync_ms(rounds: int = 60) -> float:
     """Median of an appended 4 KiB write made durable, in milliseconds: the floor of every durable answer."""
     times = []
@@ -36,8 +42,3 @@ def spin_ms() -> float:
             total += number
         best = min(best, time.perf_counter() - start)
     return best * 1000
-
-
-def rss_mib(pid: int) -> float:
-    """Resident memory of a process now, in MiB."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

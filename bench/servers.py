@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,9 +21,12 @@ BEARER = bearer(CLIENT, TOKEN)
 class Server:
     """A stepwell server on a free port over a fresh SQLite file."""
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", url: str, database: Path, ready_s: float) -> None:
         self.process = process
         self.url = url
+        self.database = database
+        self.ready_s = ready_s
+        """From its start as a process until it said that it is ready."""
 
     @property
     def pid(self) -> int:
@@ -30,14 +34,19 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(prepare: Callable[[Path], None] | None = None) -> Iterator[Server]:
+    """`prepare` makes the database before the server starts."""
     with tempfile.TemporaryDirectory(prefix="stepwell-bench-", dir=".") as folder:
+        database = Path(folder).resolve() / "bench.db"
+        if prepare is not None:
+            prepare(database)
         environment = {
             **os.environ,
-            "STEPWELL_DATABASE": f"sqlite:///{Path(folder).resolve()}/bench.db",
+            "STEPWELL_DATABASE": f"sqlite:///{database}",
             "STEPWELL_PORT": "0",
             "STEPWELL_BOOTSTRAP_CLIENT": f"{CLIENT}:{TOKEN}",
         }
+        start = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", "stepwell.cli", "server"],
             env=environment,
@@ -45,7 +54,7 @@ def server() -> Iterator[Server]:
             text=True,
         )
         try:
-            yield Server(process, _url(process))
+            yield Server(process, _url(process), database, time.perf_counter() - start)
         finally:
             _end(process)
 

@@ -32,12 +32,17 @@ class Settings(Record, frozen=True, kw_only=True):
     work_limit: int = 64 * _MIB
     body_limit: int = 2 * _MIB
     depth_limit: int = 64
+    blob_threshold: int = 8_192
     lease_ms: int = 600_000
     lease_max_ms: int = 3_600_000
     max_deliveries: int = 10
     sync_wait_ms: int = 8_000
     sync_wait_max_ms: int = 300_000
     poll_hold_ms: int = 1_000
+    keep_days: int = 0
+    """0 = for ever."""
+    archive: str = ""
+    """Empty = there is no archive."""
     http_allow: tuple[str, ...] = ()
     http_ports: tuple[int, ...] = ()
     """Empty = any."""
@@ -148,6 +153,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("work_limit", "STEPWELL_WORK_LIMIT", _size, "Bytes of one worker request at most."),
     Setting("body_limit", "STEPWELL_BODY_LIMIT", _size, "Bytes of any other request at most."),
     Setting("depth_limit", "STEPWELL_DEPTH_LIMIT", _between(8, 200), "How deep JSON may be nested."),
+    Setting(
+        "blob_threshold",
+        "STEPWELL_BLOB_THRESHOLD",
+        _size,
+        "Bytes from which on a payload stands apart from its row; deflated from 64 KiB on.",
+    ),
     Setting("lease_ms", "STEPWELL_LEASE_MS", _time, "How long a step is lent without a sign of life."),
     Setting("lease_max_ms", "STEPWELL_LEASE_MAX_MS", _time, "How long a worker may hold a step at all."),
     Setting(
@@ -163,6 +174,18 @@ SETTINGS: tuple[Setting, ...] = (
         "STEPWELL_POLL_HOLD_MS",
         _between(0, 2_000),
         "How long an empty poll of a published client is held.",
+    ),
+    Setting(
+        "keep_days",
+        "STEPWELL_KEEP_DAYS",
+        _between(0, 36_500),
+        "How many days finished processes are kept where no rule says another; 0 = for ever.",
+    ),
+    Setting(
+        "archive",
+        "STEPWELL_ARCHIVE",
+        _file,
+        "The folder into which processes are written before they are dropped, where a rule says so.",
     ),
     Setting(
         "http_allow",

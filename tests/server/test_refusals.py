@@ -50,6 +50,8 @@ WITH_BODY = [
     ("PUT", "/api/decisionTables"),
     ("POST", "/api/decisionTables/{namespace}/{name}/test"),
     ("PUT", "/api/persistedState/{namespace}/{name}"),
+    ("PUT", "/api/retention/{namespace}"),
+    ("PUT", "/api/retention/{namespace}/{name}"),
     ("PUT", "/api/variables/{namespace}/{name}"),
     ("PUT", "/api/secrets/{namespace}/{name}"),
 ]

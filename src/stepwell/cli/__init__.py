@@ -17,9 +17,11 @@ from stepwell.cli.demo import demo
 from stepwell.cli.doctor import doctor
 from stepwell.cli.holds import hold
 from stepwell.cli.jobs import job
+from stepwell.cli.move import move
 from stepwell.cli.operations import COMMANDS as OPERATIONS
 from stepwell.cli.policies import policy
 from stepwell.cli.processes import process
+from stepwell.cli.retention import retention
 from stepwell.cli.run import run
 from stepwell.cli.secrets import secret
 from stepwell.cli.server import server
@@ -81,8 +83,10 @@ for command in (
     table,
     state,
     variable,
+    retention,
     secret,
     audit,
+    move,
     doctor,
 ):
     main.add_command(command)

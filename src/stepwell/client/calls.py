@@ -165,9 +165,14 @@ def terminate(process_ids: int | Iterable[int], reason: str | None = None) -> Ca
     return _post("/api/process/bulkTerminate", _ids(process_ids), _query(reason=reason))
 
 
-def resume(process_ids: int | Iterable[int]) -> Call[OperationAnswer]:
-    """Go on with processes that ended without their work done, from the steps that failed."""
-    return _post("/api/process/bulkResume", _ids(process_ids))
+def resume(
+    process_ids: int | Iterable[int], version: int | str | None = None, *, reason: str | None = None
+) -> Call[OperationAnswer]:
+    """Go on with processes that ended without their work done, from the steps that failed.
+
+    With a version each goes on by that one of its definition; `"latest"` is the newest.
+    """
+    return _post("/api/process/bulkResume", _ids(process_ids), _query(version=version, reason=reason))
 
 
 def resume_with_version(process_id: int, version: int | None = None) -> Call[Process]:
@@ -244,7 +249,7 @@ def put_policy(policy: Mapping[str, Any] | str) -> Call[JsonObject]:
     return _document("POST", "/api/errorPolicies", policy)
 
 
-def policy(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[JsonObject]:
+def policy(name: str, *, namespace: str = DEFAULT_NAMESPACE, version: int | None = None) -> Call[JsonObject]:
     return _get(f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}")
 
 
@@ -259,6 +264,32 @@ def policy_versions(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[li
 
 def delete_policy(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[Any]:
     return Call(method="DELETE", path=f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}")
+
+
+# Retention
+
+
+def put_retention(
+    keep_ms: int, *, namespace: str = DEFAULT_NAMESPACE, name: str = "", archive: bool = False, why: str = ""
+) -> Call[JsonObject]:
+    """Keep finished processes so long after their ends (0 = for ever): those of a definition, or of the namespace."""
+    return _put(_rule(namespace, name), {"keepMs": keep_ms, "archive": archive, "why": why})
+
+
+def retention(*, namespace: str | None = None) -> Call[list[JsonObject]]:
+    """All retention rules, or those of a namespace."""
+    return _get("/api/retention", _query(namespace=namespace))
+
+
+def delete_retention(
+    *, namespace: str = DEFAULT_NAMESPACE, name: str = "", why: str | None = None
+) -> Call[Any]:
+    """The next wider rule holds from now on."""
+    return Call(method="DELETE", path=_rule(namespace, name), query=_query(why=why))
+
+
+def _rule(namespace: str, name: str) -> str:
+    return f"/api/retention/{_segment(namespace)}" + (f"/{_segment(name)}" if name else "")
 
 
 # Variables and secrets

@@ -24,6 +24,10 @@ class EntryKind(StrEnum):
     """What belongs to a job: the name is `id/…`."""
     LIMIT = "LIMIT"
     """Where a rate or concurrency limit stands, and who is in line: see `engine.limits`."""
+    RETENTION = "RETENTION"
+    """How long finished processes are kept: the name is a definition's, empty for all of the namespace."""
+    LEFT_OVER = "LEFT_OVER"
+    """A wide process that was dropped and of which steps are left: the name is its id."""
     INSTALLATION = "INSTALLATION"
     """What tells this database from all others."""
 

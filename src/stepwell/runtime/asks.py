@@ -93,8 +93,12 @@ class EventAsk(Ask):
 class ErrandAsk(Ask):
     """Anything else that writes: the catalog, clients. In a transaction of its own: it can only undo itself."""
 
-    __slots__ = ("errand",)
+    __slots__ = ("catalog", "errand")
 
-    def __init__(self, answer: Callable[[Any], None], errand: Callable[[Turn, int], Any]) -> None:
+    def __init__(
+        self, answer: Callable[[Any], None], errand: Callable[[Turn, int], Any], catalog: bool = True
+    ) -> None:
         super().__init__(answer)
         self.errand = errand
+        self.catalog = catalog
+        """It may write what lookups remember by name."""

@@ -62,7 +62,8 @@ class Lane:
         return answers, ended
 
     def _run_errand(self, ask: ErrandAsk) -> Any:
-        self.node.lookups.forget_names()
+        if ask.catalog:
+            self.node.lookups.forget_names()
         try:
             with self._store.turn() as turn:
                 return ask.errand(turn, self._clock.now())

@@ -22,6 +22,7 @@ from stepwell.model.definition import ProcessDefinition
 from stepwell.model.entry import Entry
 from stepwell.model.errors import Busy, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.jobs import Jobs
@@ -101,25 +102,37 @@ class Runtime:
         return started
 
     async def operate(
-        self, operation: Operation, process_ids: Sequence[int], actor: Actor | None = None
+        self,
+        operation: Operation,
+        process_ids: Sequence[int],
+        actor: Actor | None = None,
+        version: int | None = None,
     ) -> list[Operated]:
-        """The same operation on each process; one answer for each, in order."""
-        return list(
-            await asyncio.gather(*(self._operate(operation, id, actor or Actor()) for id in process_ids))
-        )
+        """The same operation on each process; one answer for each, in order. `version` as in `operate_once`."""
+        by = actor or Actor()
+        return list(await asyncio.gather(*(self._operate(operation, id, by, version) for id in process_ids)))
 
-    async def _operate(self, operation: Operation, process_id: int, actor: Actor) -> Operated:
+    async def _operate(
+        self, operation: Operation, process_id: int, actor: Actor, version: int | None
+    ) -> Operated:
         try:
-            await self.operate_once(operation, process_id, actor)
+            await self.operate_once(operation, process_id, actor, version=version)
         except StepwellError as error:
             return Operated(process_id=process_id, error=error.message, code=error.code)
         return Operated(process_id=process_id)
 
     async def operate_once(
-        self, operation: Operation, process_id: int, actor: Actor, receipt: Entry | None = None
+        self,
+        operation: Operation,
+        process_id: int,
+        actor: Actor,
+        receipt: Entry | None = None,
+        version: int | None = None,
     ) -> None:
-        """One process. Raises NotFound, Conflict when it is refused."""
-        await self.tell(process_id, _event_of(operation, actor.why), actor, receipt)
+        """One process. Raises NotFound, Conflict when it is refused.
+
+        `version`: of its definition, to RESUME by; 0 = the newest, None = the one that it follows."""
+        await self.tell(process_id, _event_of(operation, actor.why, version), actor, receipt)
 
     async def tell(
         self, process_id: int, event: AnyEvent, actor: Actor | None = None, receipt: Entry | None = None
@@ -221,9 +234,11 @@ class Runtime:
 
     # -- everything else
 
-    async def write(self, errand: Callable[[Turn, int], T]) -> T:
-        """Run `errand(turn, now)` in a transaction of its own; what it raises comes back here."""
-        result: T = await self._ask(lambda answer: ErrandAsk(answer, errand))
+    async def write(self, errand: Callable[[Turn, int], T], *, catalog: bool = True) -> T:
+        """Run `errand(turn, now)` in a transaction of its own; what it raises comes back here.
+
+        `catalog`: it may write definitions, policies or marks, so what was found by name is looked up again."""
+        result: T = await self._ask(lambda answer: ErrandAsk(answer, errand, catalog))
         return result
 
     async def read(self, query: Callable[[Reads], T]) -> T:
@@ -247,7 +262,7 @@ class Runtime:
             plan = self._plans.put(build_plan(stored.id, decode_as(stored.content, ProcessDefinition)))
         return plan
 
-    async def plan_of(self, process: ProcessContext) -> Plan:
+    async def plan_of(self, process: ProcessContext | Finished) -> Plan:
         """The plan that a process follows."""
         if not process.numbering:
             return await self.plan(process.definition_id)
@@ -295,14 +310,14 @@ def _give_up(end: "asyncio.Future[ProcessContext | None]") -> None:
         end.set_result(None)
 
 
-def _event_of(operation: Operation, reason: str) -> AnyEvent:
+def _event_of(operation: Operation, reason: str, version: int | None) -> AnyEvent:
     match operation:
         case Operation.TERMINATE:
             return TerminateRequested(reason=reason)
         case Operation.CANCEL:
             return CancelRequested(reason=reason)
         case Operation.RESUME:
-            return ResumeRequested()
+            return ResumeRequested(follow=version)
         case Operation.REVIEW:
             return ReviewRequested(reason=reason)
         case Operation.PAUSE:

@@ -7,7 +7,7 @@ A turn is synchronous and belongs to one thread. `starts.py` begins processes, `
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepwell.definition.plan import Plan
@@ -113,8 +113,8 @@ class OneTurn:
                 polls.append((ask, poll))
         return polls
 
-    def _read_hand_outs(self, ids: Iterable[int], exchanges: Iterable[ExchangeAsk]) -> None:
-        found = {**self._turn.hand_outs(list(ids)), **self._node.stretches.hand_outs(ids)}
+    def _read_hand_outs(self, ids: set[int], exchanges: Iterable[ExchangeAsk]) -> None:
+        found = self._hand_outs_of(ids)
         for ask in exchanges:
             for index, result in enumerate(ask.exchange.results):
                 known = found.get(result.step_id)
@@ -123,6 +123,12 @@ class OneTurn:
                 process_id, hand_out = known
                 self._hand_outs[result.step_id] = hand_out
                 self._add(process_id, Pending(self._reported(process_id, result), ask, index))
+
+    def _hand_outs_of(self, ids: set[int]) -> Mapping[int, tuple[int, HandOut]]:
+        """Of rows, and of stretches that have none."""
+        kept = self._node.stretches.hand_outs(ids)
+        stored = list(ids - kept.keys()) if kept else list(ids)
+        return {**kept, **self._turn.hand_outs(stored)} if stored else kept
 
     def _reported(self, process_id: int, result: WorkResult) -> StepReported:
         """The event of a report: nothing that must stay secret is in clear in it."""
@@ -145,8 +151,7 @@ class OneTurn:
         withheld, self._node.withheld = self._node.withheld, []
         if not withheld:
             return
-        ids = [event.step_id for event in withheld]
-        found = {**self._turn.hand_outs(ids), **self._node.stretches.hand_outs(ids)}
+        found = self._hand_outs_of({event.step_id for event in withheld})
         for event in withheld:
             if event.step_id in found:
                 process_id, self._hand_outs[event.step_id] = found[event.step_id]

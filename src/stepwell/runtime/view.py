@@ -4,10 +4,11 @@ from collections.abc import Collection
 from typing import Any
 
 from stepwell.definition.plan import Plan
-from stepwell.model.codec import decode, members
+from stepwell.model.codec import members
 from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import Phase, StepContext, StepExecution, StepPath, parse_path
+from stepwell.model.step import Phase, StepContext, StepPath, parse_path
+from stepwell.runtime.documented import PAYLOADS, documented_process, documented_step
 from stepwell.runtime.runtime import Runtime
 from stepwell.runtime.stretch import ProcessRows
 from stepwell.steps.sandbox.script import Language, Script, is_python
@@ -27,27 +28,12 @@ class RowView:
     async def plan(self) -> Plan:
         return await self._runtime.plan_of((await self._loaded())[0])
 
-    async def context(self, payloads: Collection[str] = ("input", "output", "state")) -> dict[str, Any]:
+    async def context(self, payloads: Collection[str] = PAYLOADS) -> dict[str, Any]:
         process, _ = await self._loaded()
         if payloads:
             found = await self._runtime.look(process.id, lambda rows: rows.process(self._process_id))
             process = found or process
-        texts = {"input": process.input, "output": process.output, "state": process.state}
-        return {
-            "id": process.id,
-            "processId": process.id,
-            "namespace": process.namespace,
-            "name": process.name,
-            "version": process.version,
-            "processType": process.type.value,
-            "triggerType": process.trigger.value,
-            "status": process.status.value,
-            "requestId": process.request_id,
-            "correlationId": process.correlation_id,
-            "created": process.created,
-            "createdBy": process.created_by,
-            "tags": [{"name": tag.name, "value": tag.value} for tag in process.tags],
-        } | {name: decode(texts[name]) for name in payloads}
+        return documented_process(process, payloads)
 
     async def step(self, ref: str, attempts: int = MOST_ATTEMPTS) -> dict[str, Any] | None:
         process, own = await self._loaded()
@@ -57,7 +43,7 @@ class RowView:
             found = own if ref == "__self" else find_step(reads, plan, process, own.path, ref)
             if found is None:
                 return None
-            return _documented(found, plan, reads.executions([found.id], attempts).get(found.id, []))
+            return documented_step(found, plan, reads.executions([found.id], attempts).get(found.id, []))
 
         return await self._runtime.look(self._process_id, look)
 
@@ -116,55 +102,3 @@ def _id_inside(
         inner = plan.steps[loops[depth + 1]] if depth + 1 < len(loops) else plan.steps[name]
         id = around.children.base + index * plan.steps[loops[depth]].iteration_size + inner.number
     return id
-
-
-def _documented(step: StepContext, plan: Plan, finished: list[StepExecution]) -> dict[str, Any]:
-    definition = plan.steps[str(step.path[0])].definition
-    executions = [_execution(step, execution) for execution in finished]
-    executions.append(
-        {
-            "id": step.execution,
-            "scheduled": step.scheduled,
-            "polled": step.hand_out.polled,
-            "start": step.hand_out.start,
-            "updated": step.updated,
-            "executor": step.hand_out.executor,
-            "ref": step.ref,
-            "runs": step.hand_out.runs + step.container_runs,
-            "output": {},
-        }
-    )
-    return {
-        "id": step.id,
-        "processId": step.process_id,
-        "ref": step.ref,
-        "parentId": step.parent_id,
-        "parentExecutionId": step.parent_execution_id,
-        "namespace": definition.namespace,
-        "name": definition.name,
-        "type": definition.type.value,
-        "status": step.shown_status.value,
-        "workerId": step.hand_out.worker,
-        "priority": step.priority,
-        "optional": definition.optional,
-        "start": step.hand_out.first_start,
-        "schedule": step.schedule,
-        "updated": step.updated,
-        "input": decode(step.input),
-        "output": decode(step.output),
-        "executions": executions,
-    }
-
-
-def _execution(step: StepContext, execution: StepExecution) -> dict[str, Any]:
-    return {
-        "id": execution.id,
-        "scheduled": execution.scheduled,
-        "polled": execution.polled,
-        "start": execution.start,
-        "updated": execution.updated,
-        "executor": execution.executor,
-        "ref": step.ref,
-        "runs": execution.runs,
-        "output": decode(execution.output),
-    }

@@ -13,6 +13,7 @@ import stepwell
 from stepwell.model.client import GRANTABLE
 from stepwell.model.errors import Conflict
 from stepwell.runtime.catalog import create_client
+from stepwell.runtime.retention import Retention
 from stepwell.runtime.runner import LocalRunner
 from stepwell.runtime.runtime import Runtime
 from stepwell.server.app import App
@@ -38,12 +39,13 @@ async def serve(
     settings: Settings,
     *,
     runner: LocalRunner | None = None,
+    retention: Retention | None = None,
     work: Checks | None = None,
     say: Callable[[str], object] = print,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`. Starts and stops the runtime; the store stays open. `runner` runs the
-    server's own steps, `work` checks their inputs.
+    server's own steps, `work` checks their inputs, `retention` drops what is over.
 
     Raises OSError when the address cannot be had."""
     stop = stop or asyncio.Event()
@@ -52,6 +54,10 @@ async def serve(
         await runtime.start_up()
         if runner is not None:
             runner.start()
+        if retention is not None:
+            retention.start()
+        denials = app.desk.doorkeeper.denials
+        denials.start()
         server = _server(app)
         serving: asyncio.Future[None] | None = None
         try:
@@ -65,6 +71,9 @@ async def serve(
             app.closing = server.should_exit = True
             if runner is not None:
                 await runner.stop()
+            if retention is not None:
+                await retention.stop()
+            await denials.stop()
             # What is held is answered first, so that no connection is cut in the middle of a poll.
             await runtime.stop(DRAIN_S)
             if serving is not None:

@@ -1,7 +1,8 @@
 """The readers' side of the memory store: committed rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -11,13 +12,16 @@ from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
-from stepwell.model.process import ProcessContext
+from stepwell.model.process import ProcessContext, ProcessStatus
+from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import StepContext, StepExecution
+from stepwell.model.work import QueueName
 from stepwell.store.dump import Dump, dump
 from stepwell.store.memory_tables import MemoryTables
 from stepwell.store.port import SetAside
 from stepwell.store.search import matches
+from stepwell.store.tables import Table
 
 
 class MemoryReads:
@@ -75,6 +79,35 @@ class MemoryReads:
         found.reverse()
         return found[search.offset : search.offset + search.limit]
 
+    def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
+        rows = self._tables.process.all_committed()
+        found = sorted((row for row in rows if 0 < row.ended < before), key=lambda row: (row.ended, row.id))
+        found = [row for row in found if (row.ended, row.id) > after][:limit]
+        return [
+            Finished(
+                row.id,
+                row.namespace,
+                row.name,
+                row.definition_id,
+                row.numbering,
+                row.ended,
+                row.revision,
+                self._is_free(row, rows),
+            )
+            for row in found
+        ]
+
+    def _is_free(self, process: ProcessContext, rows: Sequence[ProcessContext]) -> bool:
+        if process.marked or self.due(process.id):
+            return False
+        if any(row.parent_id == process.id and not row.ended for row in rows):
+            return False
+        parent = next((row for row in rows if row.id == process.parent_id), None)
+        if parent is None or process.parent_step_id is None:
+            return True
+        told = all(due.step_id != process.parent_step_id for due in self.due(parent.id))
+        return process.status is ProcessStatus.COMPLETED and told
+
     def definition(self, id: int) -> StoredDefinition | None:
         return self._tables.definition.committed(id)
 
@@ -106,6 +139,11 @@ class MemoryReads:
 
     def policy(self, namespace: str, name: str) -> ErrorPolicy | None:
         return self._tables.current_policy.committed((namespace, name))
+
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        rows = self._tables.policy.all_committed()
+        key = (namespace, name, version)
+        return next((row for row in rows if (row.namespace, row.name, row.version) == key), None)
 
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
         rows = self._tables.current_policy.all_committed()
@@ -144,23 +182,13 @@ class MemoryReads:
         rows = self._tables.process.all_committed()
         return [row for row in rows if row.parent_id == process_id][:limit]
 
+    def table(self, name: str) -> Iterator[Record]:
+        table: Table[Any, Record] = getattr(self._tables, "policy" if name == "error_policy" else name)
+        yield from table.all_committed()
+
+    def queues(self) -> dict[QueueName, int]:
+        table = self._tables.queue
+        return {name: number for name, number in table.rows.items() if table.committed(name)}
+
     def dump(self) -> Dump:
-        tables = self._tables
-        queues = {name: number for name, number in tables.queue.rows.items() if tables.queue.committed(name)}
-        rows: dict[str, Iterable[Record]] = {
-            "process": tables.process.all_committed(),
-            "step": tables.step.all_committed(),
-            "execution": tables.execution.all_committed(),
-            "block": tables.block.all_committed(),
-            "due": tables.due.all_committed(),
-            "claim": tables.claim.all_committed(),
-            "definition": tables.definition.all_committed(),
-            "error_policy": tables.policy.all_committed(),
-            "current_policy": tables.current_policy.all_committed(),
-            "client": tables.client.all_committed(),
-            "namespace": tables.namespace.all_committed(),
-            "set_aside": tables.set_aside.all_committed(),
-            "entry": tables.entry.all_committed(),
-            "audit": tables.audit.all_committed(),
-        }
-        return dump(rows, queues)
+        return dump(self.table, self.queues())

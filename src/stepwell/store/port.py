@@ -9,9 +9,9 @@ Lock order inside a turn, everywhere: process rows by ascending id, then step ro
 committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -22,6 +22,7 @@ from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import ID_BLOCK, Block, ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import HandOut, StepContext, StepExecution
 from stepwell.model.work import Claim, QueueName
@@ -115,6 +116,25 @@ class Turn(Protocol):
 
     def drop_expired_entries(self, now: int, limit: int) -> int:
         """Delete entries with 0 < expires <= now; how many went."""
+
+    # -- retention
+
+    def drop_process(self, id: int, revision: int) -> bool:
+        """Delete a process's row if that is still its revision, with its blocks. Its steps are left to
+        `drop_steps`, its large payloads to `drop_blobs`."""
+
+    def drop_steps(self, first: int, last: int, limit: int) -> int:
+        """Delete the first `limit` steps with first <= id <= last, with their executions; how many went."""
+
+    def drop_blobs(self, process_id: int, limit: int) -> int:
+        """Delete large payloads that are kept apart from the rows of a process; how many went."""
+
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        """Insert rows that the store would number itself with the numbers that they have, into a database without
+        any: `definition`, `error_policy` (none of them found by name yet), `current_policy` (found by name from now
+        on), `set_aside`, `audit`, and `queue`, whose rows are (name, number)."""
 
     # -- the queue
 
@@ -237,6 +257,9 @@ class Reads(Protocol):
     ) -> list[ProcessContext]:
         """Newest first. `definition_ids`, when given, is one more condition (step names are resolved before)."""
 
+    def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
+        """Processes that ended before a moment, by (ended, id), behind that place in this order."""
+
     def definition(self, id: int) -> StoredDefinition | None: ...
 
     def find_definition(
@@ -253,6 +276,9 @@ class Reads(Protocol):
         """Visible versions, ascending."""
 
     def policy(self, namespace: str, name: str) -> ErrorPolicy | None: ...
+
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        """Any version, also of a deleted policy."""
 
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]: ...
 
@@ -274,6 +300,14 @@ class Reads(Protocol):
 
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
+
+    def table(self, name: str) -> Iterator[Record]:
+        """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.
+
+        Of a database at rest, it is all of one moment."""
+
+    def queues(self) -> dict[QueueName, int]:
+        """Every queue with its number."""
 
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every table as plain rows in key order, the same on every backend: what the differential test compares."""

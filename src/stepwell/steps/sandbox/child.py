@@ -15,6 +15,7 @@ from stepwell.steps.sandbox.frames import LENGTHS, frame
 from stepwell.steps.sandbox.interpreters.answer import Answer, Question
 
 Run = Callable[[Question], Answer]
+Prepare = Callable[[], None]
 
 _IN, _OUT = 0, 1
 
@@ -27,21 +28,21 @@ def main(family: str, parent: str, cpu_s: str) -> None:
             "UTC0"  # libc looks for a time zone file otherwise, whenever a script asks for the date
         )
         time.tzset()
-        runs = (_python if family == "python" else _plain)(int(cpu_s))
+        runs, prepare = (_python if family == "python" else _plain)(int(cpu_s))
         confine.die_with(int(parent))  # late: a change of rights forgets it
         seccomp.install(seccomp.computing())
     except Exception as error:  # whatever is missing, the host has to hear of it: it then runs nothing here
         _say({"refused": f"{type(error).__name__}: {error}"})
         return
     _say({"ready": taken, "processes": _helpers})
-    serve(runs)
+    serve(runs, prepare)
 
 
 _helpers: list[int] = []
 """Processes that a child has started for itself; the host takes their rights away too."""
 
 
-def _plain(cpu_s: int) -> dict[str, Run]:
+def _plain(cpu_s: int) -> tuple[dict[str, Run], Prepare]:
     from stepwell.steps.sandbox.interpreters import javascript, jq
 
     confine.drop_rights()
@@ -49,10 +50,11 @@ def _plain(cpu_s: int) -> dict[str, Run]:
     nothing = '{"steps":{},"absent":{},"context":{}}'
     javascript.run(Question("() => new Date().toString()", nothing, 5000, 2**24, 99, 9))
     jq.run(Question('now|localtime|strflocaltime("%Z")', "null", 5000, 2**24, 99, 9))
-    return {"javascript": javascript.run, "jq": jq.run}
+    javascript.prepare()
+    return {"javascript": javascript.run, "jq": jq.run}, javascript.prepare
 
 
-def _python(cpu_s: int) -> dict[str, Run]:
+def _python(cpu_s: int) -> tuple[dict[str, Run], Prepare]:
     from stepwell.steps.sandbox.interpreters import python
 
     confine.drop_rights()
@@ -61,11 +63,11 @@ def _python(cpu_s: int) -> dict[str, Run]:
     python.start()
     for task in Path("/proc/self/task").iterdir():
         _helpers.extend(int(pid) for pid in (task / "children").read_text().split())
-    return {"python": python.run}
+    return {"python": python.run}, lambda: None
 
 
-def serve(runs: dict[str, Run]) -> None:
-    """Until the pipe is closed, or an interpreter is of no further use."""
+def serve(runs: dict[str, Run], prepare: Prepare) -> None:
+    """Until the pipe is closed, or an interpreter is of no further use. `prepare` runs while nobody waits."""
     while True:
         lengths = _read(LENGTHS.size)
         header, body = (_read(length) for length in LENGTHS.unpack(lengths))
@@ -76,6 +78,7 @@ def serve(runs: dict[str, Run]) -> None:
         _say(said, said.pop("result"))
         if answer.broken:
             return
+        prepare()
 
 
 def _say(header: object, body: bytes = b"") -> None:

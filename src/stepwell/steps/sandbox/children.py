@@ -186,7 +186,8 @@ class Children:
 
     def give(self, child: Child) -> None:
         """Back, for the next; or replaced when it has worked long enough."""
-        if not child.alive or child.used_s > self._settings.cpu_s / 2:
+        # What it does between two scripts is not in `used_s`, but counts for its limit.
+        if not child.alive or child.used_s > self._settings.cpu_s / 4:
             self.drop(child)
             return
         self._busy.discard(child)

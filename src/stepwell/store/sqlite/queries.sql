@@ -48,6 +48,36 @@ select id, namespace, name, version, definition, type, trigger, status, priority
        resumed, revision, numbering, compensating
   from process where parent_id = ? order by id limit ?
 
+-- A child is needed by a parent that waits for it, unless its success has been told; see `Finished.is_free`.
+-- name: finished
+select p.id, p.namespace, p.name, p.definition, p.numbering, p.ended, p.revision,
+       not p.marked
+       and not exists (select 1 from due where process = p.id)
+       and not exists (select 1 from process c where c.parent_id = p.id and c.ended = 0)
+       and (p.parent_step_id is null
+            or not exists (select 1 from process q where q.id = p.parent_id)
+            or (p.status = 'COMPLETED'
+                and not exists (select 1 from due where process = p.parent_id and step = p.parent_step_id)))
+  from process p where (p.ended, p.id) > (?, ?) and p.ended > 0 and p.ended < ? order by p.ended, p.id limit ?
+
+-- name: drop_process
+delete from process where id = ? and revision = ?
+
+-- name: drop_blocks
+delete from block where process = ?
+
+-- name: drop_executions
+delete from execution where step between ? and ?
+
+-- name: step_ids
+select id from step where id between ? and ? order by id limit ?
+
+-- name: drop_steps
+delete from step where id in carray(?)
+
+-- name: drop_blobs
+delete from blob where process = ?1 and hash in (select hash from blob where process = ?1 limit ?2)
+
 -- name: insert_step
 insert into step (id, process, path, status, parent, parent_execution, queue, priority, policy, lease_ms, schedule,
                   updated, execution, scheduled, container_runs, retries, phase, timers, children,
@@ -221,6 +251,9 @@ insert into audit (at, who, what, process, target, why, detail) values (?, ?, ?,
 select id, at, who, what, process, target, why, detail
   from audit where id < ?1 and process = coalesce(?2, process) order by id desc limit ?3
 
+-- name: all_audit
+select id, at, who, what, process, target, why, detail from audit order by id
+
 -- name: audit_of_process
 select id, at, who, what, process, target, why, detail
   from audit where process = ? and process > 0 and id < ? order by id desc limit ?
@@ -302,6 +335,9 @@ select version from definition where namespace = ? and name = ? and not hidden o
 -- name: policy
 select body from error_policy where namespace = ? and name = ? and current
 
+-- name: policy_version
+select body from error_policy where namespace = ? and name = ? and version = ?
+
 -- name: policy_by_id
 select body from error_policy where id = ?
 
@@ -313,6 +349,18 @@ update error_policy set current = 0 where namespace = ? and name = ? and current
 
 -- name: insert_policy
 insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 1, ?)
+
+-- name: load_policy
+insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 0, ?)
+
+-- name: make_policy_current
+update error_policy set current = 1 where id = ?
+
+-- name: load_set_aside
+insert into set_aside (id, process, event, error, created) values (?, ?, ?, ?, ?)
+
+-- name: load_audit
+insert into audit (at, who, what, process, target, why, detail, id) values (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: current_policies
 select body from error_policy where current and namespace = coalesce(?, namespace) order by namespace, name

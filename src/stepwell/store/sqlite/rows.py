@@ -18,7 +18,9 @@ from stepwell.model.codec import Json, decode_as, encode
 from stepwell.model.definition import ProcessType, StoredDefinition, TagValue
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
+from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
+from stepwell.model.retention import Finished
 from stepwell.model.step import (
     Children,
     HandOut,
@@ -167,6 +169,19 @@ def process_of(row: Row, fetch: Fetch) -> ProcessContext:
         revision=row[32],
         numbering=() if row[33] is None else decode_as(row[33], tuple[int, ...]),
         compensating=b"" if row[34] is None else _from_column(row[0], row[34], fetch),
+    )
+
+
+def finished_of(row: Row) -> Finished:
+    return Finished(
+        id=row[0],
+        namespace=row[1],
+        name=row[2],
+        definition_id=row[3],
+        numbering=() if row[4] is None else decode_as(row[4], tuple[int, ...]),
+        ended=row[5],
+        revision=row[6],
+        is_free=row[7] == 1,
     )
 
 
@@ -431,6 +446,10 @@ def definition_of(row: Row) -> StoredDefinition:
         updated_by=row[9],
         hidden=row[10] == 1,
     )
+
+
+def policy_row(p: ErrorPolicy) -> Row:
+    return (p.id, p.namespace, p.name, p.version, encode(p).decode())
 
 
 def client_row(c: ClientApplication) -> Row:

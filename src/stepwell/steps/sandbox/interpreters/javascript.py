@@ -1,4 +1,7 @@
-"""JavaScript by quickjs-ng. Every script gets a context of its own, with no function of the host in it."""
+"""JavaScript by quickjs-ng. Every script gets a context of its own, with no function of the host in it.
+
+The next context is made while nobody waits: that is two thirds of what a small script costs.
+"""
 
 import json
 import re
@@ -17,12 +20,22 @@ _LONE_SURROGATE = re.compile(r"(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}")
 
 Call = Any
 
+_ready: list[tuple[Any, Call]] = []
+"""At most one context that no script has seen, with its harness."""
+
+
+def prepare() -> None:
+    """Make the next script's context now."""
+    if not _ready:
+        context = quickjs.Context()
+        context.set_max_stack_size(_STACK)
+        _ready.append((context, context.eval(_HARNESS)))
+
 
 def run(question: Question) -> Answer:
-    context = quickjs.Context()
+    prepare()
+    context, harness = _ready.pop()
     context.set_memory_limit(question.memory)
-    context.set_max_stack_size(_STACK)
-    harness = context.eval(_HARNESS)
     context.set_time_limit(question.time_ms / 1000)
     try:
         said = _play(context, harness, question)
