@@ -32,9 +32,11 @@ class Settings(Record, frozen=True, kw_only=True):
     work_limit: int = 64 * _MIB
     body_limit: int = 2 * _MIB
     depth_limit: int = 64
+    blob_threshold: int = 8_192
     lease_ms: int = 600_000
     lease_max_ms: int = 3_600_000
     max_deliveries: int = 10
+    most_waiting: int = 2_000
     sync_wait_ms: int = 8_000
     sync_wait_max_ms: int = 300_000
     poll_hold_ms: int = 1_000
@@ -152,6 +154,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("work_limit", "STEPWELL_WORK_LIMIT", _size, "Bytes of one worker request at most."),
     Setting("body_limit", "STEPWELL_BODY_LIMIT", _size, "Bytes of any other request at most."),
     Setting("depth_limit", "STEPWELL_DEPTH_LIMIT", _between(8, 200), "How deep JSON may be nested."),
+    Setting(
+        "blob_threshold",
+        "STEPWELL_BLOB_THRESHOLD",
+        _size,
+        "Bytes from which on a payload stands apart from its row; deflated from 64 KiB on.",
+    ),
     Setting("lease_ms", "STEPWELL_LEASE_MS", _time, "How long a step is lent without a sign of life."),
     Setting("lease_max_ms", "STEPWELL_LEASE_MAX_MS", _time, "How long a worker may hold a step at all."),
     Setting(
@@ -159,6 +167,12 @@ SETTINGS: tuple[Setting, ...] = (
         "STEPWELL_MAX_DELIVERIES",
         _between(1, 1_000),
         "Hand-outs of a step in a row without any report before it fails.",
+    ),
+    Setting(
+        "most_waiting",
+        "STEPWELL_MOST_WAITING",
+        _between(10, 1_000_000),
+        "Requests waiting for the database from which on new processes are refused with 503.",
     ),
     Setting("sync_wait_ms", "STEPWELL_SYNC_WAIT_MS", _time, "How long a synchronous run waits by itself."),
     Setting("sync_wait_max_ms", "STEPWELL_SYNC_WAIT_MAX_MS", _time, "How long a synchronous run may wait."),

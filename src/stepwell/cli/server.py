@@ -37,14 +37,17 @@ def server(**flags: str | None) -> None:
     """Run the server. One line says when it is ready; SIGTERM or Ctrl-C drains and stops it."""
     import logging
 
+    from stepwell.runtime.move import check_may_serve
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     settings = from_environment(os.environ, **flags)
     _settle_interpreter()
-    store = open_store(settings.database_path)
+    store = open_store(settings.database_path, blob_threshold=settings.blob_threshold)
     try:
         for name in store.migrate():
             say(f"migrated: {name}")
+        check_may_serve(store.reads)
         _run(_serve(store, settings))
     except OSError as error:
         raise click.ClickException(
@@ -64,7 +67,7 @@ def _settle_interpreter() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
+def open_store(path: str | None, *, exclusive: bool = True, blob_threshold: int = 8_192) -> "Store":
     """The store of a database file, or one in memory. Raises Conflict when another server holds the file."""
     if path is None:
         from stepwell.store.memory import MemoryStore
@@ -72,7 +75,7 @@ def open_store(path: str | None, *, exclusive: bool = True) -> "Store":
         return MemoryStore()
     from stepwell.store.sqlite.store import SqliteStore
 
-    return SqliteStore.open(path, exclusive=exclusive)
+    return SqliteStore.open(path, exclusive=exclusive, blob_threshold=blob_threshold)
 
 
 def _vault(store: "Store", settings: Settings) -> "Vault":
@@ -102,6 +105,7 @@ async def _serve(store: "Store", settings: Settings) -> None:
             lease_ms=settings.lease_ms,
             lease_max_ms=settings.lease_max_ms,
             max_deliveries=settings.max_deliveries,
+            most_waiting=settings.most_waiting,
         ),
     )
     steps = Steps(settings, installation_id(store, runtime.clock.now()))

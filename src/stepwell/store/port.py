@@ -9,9 +9,9 @@ Lock order inside a turn, everywhere: process rows by ascending id, then step ro
 committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -129,6 +129,13 @@ class Turn(Protocol):
     def drop_blobs(self, process_id: int, limit: int) -> int:
         """Delete large payloads that are kept apart from the rows of a process; how many went."""
 
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        """Insert rows that the store would number itself with the numbers that they have, into a database without
+        any: `definition`, `error_policy` (none of them found by name yet), `current_policy` (found by name from now
+        on), `set_aside`, `audit`, and `queue`, whose rows are (name, number)."""
+
     # -- the queue
 
     def queue(self, name: QueueName) -> int:
@@ -218,9 +225,13 @@ class Turn(Protocol):
 class Reads(Protocol):
     """Committed rows, for people and lists. Safe from any thread."""
 
-    def process(self, id: int) -> ProcessContext | None: ...
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
+        """Without `large`, values that the store keeps apart for their size may be empty: they are not read."""
 
     def step(self, id: int) -> StepContext | None: ...
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        """In id order; unknown ids are left out."""
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
@@ -292,6 +303,14 @@ class Reads(Protocol):
 
     def snapshot(self) -> AbstractContextManager[None]:
         """What this thread reads inside the block is of one moment: no commit falls in between. Short, not nested."""
+
+    def table(self, name: str) -> Iterator[Record]:
+        """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.
+
+        Of a database at rest, it is all of one moment."""
+
+    def queues(self) -> dict[QueueName, int]:
+        """Every queue with its number."""
 
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every table as plain rows in key order, the same on every backend: what the differential test compares."""
