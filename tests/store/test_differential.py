@@ -542,7 +542,8 @@ def _verbs(protocol: type) -> list[str]:
 
 
 TURN_VERBS = [*_verbs(Turn), *["save"] * 12, *["claim"] * 4]
-READ_VERBS = _verbs(Reads)
+READ_VERBS = [verb for verb in _verbs(Reads) if verb != "snapshot"]
+"""A snapshot answers nothing that could be compared: the conformance suite asks what it promises."""
 
 
 def test_both_stores_answer_alike(tmp_path: Path) -> None:

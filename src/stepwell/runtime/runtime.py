@@ -27,6 +27,7 @@ from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, S
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.moment import at_once, of_process
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
@@ -248,10 +249,23 @@ class Runtime:
         return result
 
     async def read(self, query: Callable[[Reads], T]) -> T:
-        """Run a query over committed rows beside the loop."""
+        """Run a query over committed rows beside the loop; all that it reads is of one moment."""
         if self._closed:
             raise Busy("the server is stopping")
-        return await self._loop.run_in_executor(self._readers, query, self.store.reads)
+        return await self._loop.run_in_executor(self._readers, at_once, query, self.store.reads)
+
+    async def read_process(
+        self, process_id: int, query: Callable[[Reads, ProcessContext, Plan], T]
+    ) -> tuple[ProcessContext, Plan, T]:
+        """A process and its plan, with what the query reads of them at the same moment. Raises NotFound.
+
+        The plan is looked up before that moment; a process that follows another one by then is read once more."""
+        process = await self._process(process_id)
+        while True:
+            plan = await self.plan_of(process)
+            process, found = await self.read(of_process(process, plan, query))
+            if found is not None:
+                return process, plan, found
 
     async def look(self, process_id: int, query: Callable[[ProcessRows], T]) -> T:
         """Run a query over what one process is made of: rows, or what is in memory when it has none yet."""

@@ -1,6 +1,7 @@
 """The readers' side of the memory store: committed rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -27,6 +28,11 @@ from stepwell.store.tables import Table
 class MemoryReads:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._tables.lock:
+            yield
 
     def process(self, id: int, large: bool = True) -> ProcessContext | None:
         return self._tables.process.committed(id)

@@ -301,6 +301,9 @@ class Reads(Protocol):
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What this thread reads inside the block is of one moment: no commit falls in between. Short, not nested."""
+
     def table(self, name: str) -> Iterator[Record]:
         """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.
 

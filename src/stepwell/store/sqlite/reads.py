@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ class SqliteReads(Catalog):
     def _all(self, name: str, *values: Any) -> list[Row]:
         with translated():
             return super()._all(name, *values)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: it begins with the first read inside."""
+        connection = self._connection
+        with translated():
+            connection.execute("begin")
+        try:
+            yield
+        finally:
+            with translated():
+                connection.execute("rollback")
 
     def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
