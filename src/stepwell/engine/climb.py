@@ -146,6 +146,9 @@ def _look_behind(
     that it did not, four times as many: so few rounds carry a decision far, and one that goes one step costs one step.
 
     Answers the position up to which everything is known."""
+    if draft.snapshot.complete and not indices:
+        # A narrow process has all of it in its snapshot.
+        return len(refs)
     end = min(at + ahead, len(refs)) if ahead else _first_that_waits(draft, refs, at) + 1
     paths = [path for each in refs[at:end] for path in opening(draft, each, indices)]
     if draft.may_have_children(parent):
@@ -153,8 +156,7 @@ def _look_behind(
     elif draft.plan.steps[refs[at]].repeats:
         # Each may have a record from an earlier pass.
         draft.want(draft.id_at(path) for path in paths[:MAX_TRANSITIONS])
-    if indices or not draft.snapshot.complete:
-        look_ahead(draft, paths)
+    look_ahead(draft, paths)
     return end
 
 

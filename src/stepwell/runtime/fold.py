@@ -77,7 +77,7 @@ class Fold:
         """Go on in this turn. A fold lives for one turn, but for a stretch's, which goes through several."""
         self._turn = turn
         self._around = around
-        self._opened = weight(self.snapshot.memo)
+        self._opened = weight(self.snapshot.memo) if self.snapshot.memo else 0
         self._seen = -1
         """How many writes of entries this turn had made when the snapshot's were loaded."""
         snapshot = self.snapshot
@@ -89,7 +89,8 @@ class Fold:
 
     def opened_bytes(self) -> int:
         """By how much more texts are held open than before this turn."""
-        return weight(self.snapshot.memo) - self._opened
+        memo = self.snapshot.memo
+        return (weight(memo) if memo else 0) - self._opened
 
     # -- deciding
 

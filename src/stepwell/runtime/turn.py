@@ -219,7 +219,8 @@ class OneTurn:
         for process_id, events in self._events.items():
             fold = self._folds.get(process_id)
             if fold is not None:
-                fold.load_ahead(_steps_of(events))
+                if not fold.snapshot.complete or fold.snapshot.plan.has_loops:
+                    fold.load_ahead(_steps_of(events))
                 for pending in events:
                     if isinstance(pending.event, StepReported | DeliveryExpired):
                         fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
