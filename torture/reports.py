@@ -182,10 +182,10 @@ def _sweep(points: list[Line]) -> str:
         return ""
     parts = []
     for at in ("before", "within"):
-        fired = [point for point in points if point["at"] == at and point["fired"]]
+        fired = {point["n"]: point for point in points if point["at"] == at and point["fired"]}
         if fired:
             over = any(point["at"] == at and not point["fired"] for point in points)
-            bad = sum(bool(point["findings"]) for point in fired)
+            bad = sum(bool(point["findings"]) for point in fired.values())
             is_whole = "every one" if over else "not yet all"
             parts.append(f"{len(fired):,} kills {at} a call ({is_whole}), {bad} with findings")
     return "**Kill at every write, truncate and sync of a fixed work:** " + "; ".join(parts) + "."
