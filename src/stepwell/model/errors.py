@@ -6,6 +6,7 @@
     ├── Invalid    422  a definition or a body; carries every problem with its path
     ├── Denied     401 / 403
     └── Busy       503  nothing was committed; try again (the only one worth a retry)
+        └── Overtaken     by another node: the runtime tries again by itself
 
 A step that fails is not an error here: it is a fact about the user's world, an event.
 """
@@ -70,3 +71,7 @@ class Busy(StepwellError):
     """Nothing was committed. Try again."""
 
     code = "BUSY"
+
+
+class Overtaken(Busy):
+    """Somebody else was quicker, so nothing was committed. The same will do when it is asked again at once."""
