@@ -1,6 +1,6 @@
 """A database with a million processes: how soon a server answers over it, hands out what is ready, and drops the rest.
 
-`python -m bench.million [--processes N] [--ready N]` builds the file (it is loaded, not run) and measures a server on it.
+`python -m bench.million [--processes N] [--ready N]` builds the file (loaded, not run) and measures a server on it.
 """
 
 import argparse

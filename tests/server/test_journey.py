@@ -191,6 +191,9 @@ async def test_error_policies_and_namespaces(site: Site) -> None:
     assert (await site.call("POST", path, policy))["failure"]["retryCount"] == 2
     policy["failure"] = {"action": "FAIL"}
     assert (await site.call("PUT", path, policy))["createdBy"] == "admin"
+    old = await site.call("GET", f"{path}/default/p?version=1")
+    assert (old["version"], old["failure"]["action"]) == (1, "RETRY")
+    assert (await site.raw("GET", f"{path}/default/p?version=9")).status_code == 404
     assert await site.call("GET", f"{path}/default/p/versions") == [1, 2]
     assert (await site.call("GET", f"{path}/default/p"))["failure"]["action"] == "FAIL"
     assert [p["name"] for p in await site.call("GET", path)] == ["p"]

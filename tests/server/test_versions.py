@@ -76,3 +76,30 @@ async def test_what_has_begun_keeps_its_place(site: Site) -> None:
     await site.create_client("reader", "t", Permission.READ)
     denied = await site.raw("POST", f"{PATH}?processId={id}", headers=bearer("reader", "t"))
     assert denied.status_code == 403
+
+
+@pytest.mark.parametrize(("query", "version"), [("", 1), ("?version=2", 2), ("?version=latest", 3)])
+async def test_many_go_on_by_a_version(site: Site, query: str, version: int) -> None:
+    id = await a_failed_one(site)
+    told = await site.call("POST", f"/api/process/bulkResume{query}", [id, 999936])
+    assert told["count"] == 1 and [detail["id"] for detail in told["details"]] == [str(id), "999936"]
+    shown = await site.call("GET", f"/api/process/context/{id}")
+    assert (shown["status"], shown["version"]) == ("RUNNING", version)
+
+
+@pytest.mark.parametrize("version", ["x", "-1"])
+async def test_many_go_on_by_no_version(site: Site, version: str) -> None:
+    assert (await site.raw("POST", f"/api/process/bulkResume?version={version}", [1])).status_code == 400
+
+
+async def test_a_job_resumes_by_a_version(site: Site) -> None:
+    id = await a_failed_one(site)
+    asked = {"operation": "RESUME", "ids": [id], "version": 0, "reason": "repaired"}
+    job = await site.call("POST", "/api/jobs", asked)
+    while job["status"] == "RUNNING":
+        job = await site.call("GET", f"/api/jobs/{job['id']}?includeItems=true")
+    assert (job["done"], job["failed"], job["version"]) == (1, 0, 0)
+    shown = await site.call("GET", f"/api/process/context/{id}")
+    assert (shown["status"], shown["version"]) == ("RUNNING", 3)
+    refused = await site.raw("POST", "/api/jobs", {**asked, "operation": "CANCEL"})
+    assert refused.status_code == 400 and "RERUN and RESUME" in refused.json()["errorMessage"]

@@ -77,6 +77,9 @@ def test_a_policy_is_versioned_and_stays_readable_by_id(store: Store) -> None:
     with store.turn() as turn:
         third = turn.put_policy(ErrorPolicy(name="p"))
     assert third.version == 3 and store.reads.policy("default", "p") == third
+    versions = [store.reads.policy_version("default", "p", number) for number in (1, 2, 3, 4)]
+    assert versions == [first, second, third, None]
+    assert store.reads.policy_version("n", "p", 1) is None
 
 
 def test_clients_are_put_again_under_their_id(store: Store) -> None:

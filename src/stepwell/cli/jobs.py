@@ -32,7 +32,7 @@ def job() -> None:
 @click.option("--request-id", "request_ids", multiple=True)
 @click.option("--text", help="Full text.")
 @click.option("--hours", type=float, default=24.0, show_default=True, help="How far back; 0 = everything.")
-@click.option("--version", metavar="VERSION|latest", help="Of rerun: by this version of the definition.")
+@click.option("--version", metavar="VERSION|latest", help="Of rerun and resume: by this version.")
 @click.option("--reason", default="", help="Why; kept in the audit.")
 @click.option("--wait", is_flag=True, help="Wait for its end. Exit code 1 if a process refused.")
 @output_option

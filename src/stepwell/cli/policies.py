@@ -44,11 +44,12 @@ def apply(server: Server, files: tuple[str, ...], form: str) -> None:
 @policy.command()
 @click.argument("name")
 @click.option("--namespace", default="default", show_default=True)
+@click.option("--version", type=int, help="Not given: as it is now.")
 @output_option
 @connection_options
-def get(server: Server, name: str, namespace: str, form: str) -> None:
+def get(server: Server, name: str, namespace: str, version: int | None, form: str) -> None:
     """Print one policy: as YAML that `apply` takes, or as JSON with --output json."""
-    found = server.client.policy(name, namespace=namespace)
+    found = server.client.policy(name, namespace=namespace, version=version)
     if form == "json":
         emit(found)
     else:

@@ -165,9 +165,14 @@ def terminate(process_ids: int | Iterable[int], reason: str | None = None) -> Ca
     return _post("/api/process/bulkTerminate", _ids(process_ids), _query(reason=reason))
 
 
-def resume(process_ids: int | Iterable[int]) -> Call[OperationAnswer]:
-    """Go on with processes that ended without their work done, from the steps that failed."""
-    return _post("/api/process/bulkResume", _ids(process_ids))
+def resume(
+    process_ids: int | Iterable[int], version: int | str | None = None, *, reason: str | None = None
+) -> Call[OperationAnswer]:
+    """Go on with processes that ended without their work done, from the steps that failed.
+
+    With a version each goes on by that one of its definition; `"latest"` is the newest.
+    """
+    return _post("/api/process/bulkResume", _ids(process_ids), _query(version=version, reason=reason))
 
 
 def resume_with_version(process_id: int, version: int | None = None) -> Call[Process]:
@@ -244,7 +249,7 @@ def put_policy(policy: Mapping[str, Any] | str) -> Call[JsonObject]:
     return _document("POST", "/api/errorPolicies", policy)
 
 
-def policy(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[JsonObject]:
+def policy(name: str, *, namespace: str = DEFAULT_NAMESPACE, version: int | None = None) -> Call[JsonObject]:
     return _get(f"/api/errorPolicies/{_segment(namespace)}/{_segment(name)}")
 
 

@@ -53,7 +53,7 @@ class Job(Record, frozen=True, kw_only=True):
     status: JobStatus = JobStatus.RUNNING
     reason: str = ""
     version: int | None = None
-    """RERUN: of the definition; None = each process's own."""
+    """RERUN and RESUME: of the definition; 0 = the newest, None = each process's own."""
     search: ProcessSearch | None = None
     """What to look for, newest first; None: the ids were given."""
     definition_ids: tuple[int, ...] | None = None
@@ -246,7 +246,7 @@ class Jobs:
                 )
                 return JobItem(process_id=process_id, started=started.id)
             operation = Operation(job.operation.value)
-            await self._runtime.operate_once(operation, process_id, actor, proof)
+            await self._runtime.operate_once(operation, process_id, actor, proof, job.version)
         except Busy:
             raise
         except StepwellError as error:

@@ -102,25 +102,37 @@ class Runtime:
         return started
 
     async def operate(
-        self, operation: Operation, process_ids: Sequence[int], actor: Actor | None = None
+        self,
+        operation: Operation,
+        process_ids: Sequence[int],
+        actor: Actor | None = None,
+        version: int | None = None,
     ) -> list[Operated]:
-        """The same operation on each process; one answer for each, in order."""
-        return list(
-            await asyncio.gather(*(self._operate(operation, id, actor or Actor()) for id in process_ids))
-        )
+        """The same operation on each process; one answer for each, in order. `version` as in `operate_once`."""
+        by = actor or Actor()
+        return list(await asyncio.gather(*(self._operate(operation, id, by, version) for id in process_ids)))
 
-    async def _operate(self, operation: Operation, process_id: int, actor: Actor) -> Operated:
+    async def _operate(
+        self, operation: Operation, process_id: int, actor: Actor, version: int | None
+    ) -> Operated:
         try:
-            await self.operate_once(operation, process_id, actor)
+            await self.operate_once(operation, process_id, actor, version=version)
         except StepwellError as error:
             return Operated(process_id=process_id, error=error.message, code=error.code)
         return Operated(process_id=process_id)
 
     async def operate_once(
-        self, operation: Operation, process_id: int, actor: Actor, receipt: Entry | None = None
+        self,
+        operation: Operation,
+        process_id: int,
+        actor: Actor,
+        receipt: Entry | None = None,
+        version: int | None = None,
     ) -> None:
-        """One process. Raises NotFound, Conflict when it is refused."""
-        await self.tell(process_id, _event_of(operation, actor.why), actor, receipt)
+        """One process. Raises NotFound, Conflict when it is refused.
+
+        `version`: of its definition, to RESUME by; 0 = the newest, None = the one that it follows."""
+        await self.tell(process_id, _event_of(operation, actor.why, version), actor, receipt)
 
     async def tell(
         self, process_id: int, event: AnyEvent, actor: Actor | None = None, receipt: Entry | None = None
@@ -298,14 +310,14 @@ def _give_up(end: "asyncio.Future[ProcessContext | None]") -> None:
         end.set_result(None)
 
 
-def _event_of(operation: Operation, reason: str) -> AnyEvent:
+def _event_of(operation: Operation, reason: str, version: int | None) -> AnyEvent:
     match operation:
         case Operation.TERMINATE:
             return TerminateRequested(reason=reason)
         case Operation.CANCEL:
             return CancelRequested(reason=reason)
         case Operation.RESUME:
-            return ResumeRequested()
+            return ResumeRequested(follow=version)
         case Operation.REVIEW:
             return ReviewRequested(reason=reason)
         case Operation.PAUSE:

@@ -143,13 +143,18 @@ def declared_routes(
     for route in framework.routes:
         if not isinstance(route, HTTPRoute):
             raise Undeclared(f"{route.path} is not an HTTP route")
-        path = route.path.replace(":str}", "}").replace(":path}", "}")
+        path = _plain(route.path)
         for handler in route.route_handlers:
             # The framework adds an OPTIONS handler to each path; this application never lets it be reached.
             for method in sorted(handler.http_methods - {"OPTIONS"}):
                 declared = _declared_by(handler.opt.get("declared"), str(method), path)
                 routes.append(openapi.DocumentedRoute(str(method), path, declared))
     return routes
+
+
+def _plain(path: str) -> str:
+    """A route's path as the documentation writes it."""
+    return path.replace(":str}", "}").replace(":path}", "}")
 
 
 def _declared_by(declared: object, method: str, path: str) -> Declared:
@@ -168,7 +173,8 @@ async def _guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRo
     desk: Desk = connection.app.state.desk
     sent = connection.headers.get("authorization")
     bearer = None if sent is None else sent.encode("latin-1", "replace")
-    connection.scope["state"]["caller"] = await desk.doorkeeper.admit(bearer, declared.permission)
+    act = f"{connection.scope['method']} {_plain(connection.scope['path_template'])}"  # type: ignore[typeddict-item]
+    connection.scope["state"]["caller"] = await desk.doorkeeper.admit(bearer, declared.permission, act)
 
 
 def _tell(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -7,6 +7,7 @@ from stepwell.model.client import ClientApplication, Permission
 from stepwell.model.errors import Denied
 from stepwell.runtime.catalog import stored_hash
 from stepwell.runtime.runtime import Runtime
+from stepwell.server.denials import NOBODY, Denial, Denials
 from stepwell.server.problems import UNAUTHENTICATED
 
 TRUST_S = 5.0
@@ -21,10 +22,23 @@ class Doorkeeper:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self.denials = Denials(runtime)
         self._known: dict[bytes, tuple[ClientApplication, float]] = {}
 
-    async def admit(self, authorization: bytes | None, permission: Permission) -> ClientApplication:
-        """The caller, who has that permission. Raises Denied."""
+    async def admit(self, authorization: bytes | None, permission: Permission, act: str) -> ClientApplication:
+        """The caller, who has that permission. Raises Denied, and notes it: `act` is the route."""
+        try:
+            client = await self._recognise(authorization)
+        except Denied as denied:
+            self.denials.note(Denial(NOBODY, act, denied.message))
+            raise
+        if permission not in client.permissions:
+            why = f"client {client.client_id} does not have the permission {permission}"
+            self.denials.note(Denial(client.client_id, act, why))
+            raise Denied(why)
+        return client
+
+    async def _recognise(self, authorization: bytes | None) -> ClientApplication:
         if authorization is None:
             raise Denied("credentials are missing", code=UNAUTHENTICATED)
         clock = self._runtime.clock
@@ -35,8 +49,6 @@ class Doorkeeper:
             client = known[0]
         if not client.is_valid(clock.now()):
             raise Denied("these credentials are no longer valid", code=UNAUTHENTICATED)
-        if permission not in client.permissions:
-            raise Denied(f"client {client.client_id} does not have the permission {permission}")
         return client
 
     def forget(self) -> None:

@@ -197,7 +197,8 @@ def _poll_of(asked: wire.ExchangeRequest, request: Request) -> Poll | None:
 async def _start_of(desk: Desk, request: Request) -> StartRequest:
     start, definition = wire.read_start(request.body, request.client.client_id, desk.settings.depth_limit)
     if definition is not None:
-        await desk.doorkeeper.admit(request.header(b"authorization"), Permission.DEFINE)
+        act = f"{request.scope['method']} {request.scope['path']} with a definition"
+        await desk.doorkeeper.admit(request.header(b"authorization"), Permission.DEFINE, act)
         start = await with_definition(desk.runtime, start, definition, desk.work)
     key = request.header(_IDEMPOTENCY_HEADER)
     if key is None:
@@ -299,6 +300,7 @@ HOT_ROUTES: dict[tuple[str, str], HotRoute] = {
 
 async def serve_hot(desk: Desk, route: HotRoute, scope: Scope, receive: Receive) -> bytes:
     """The answer's body. Raises what `problems` knows."""
-    client = await desk.doorkeeper.admit(header(scope, b"authorization"), route.declared.permission)
+    act = f"{scope['method']} {scope['path']}"
+    client = await desk.doorkeeper.admit(header(scope, b"authorization"), route.declared.permission, act)
     body = await read_body(scope, receive, getattr(desk.settings, route.body_limit))
     return await route.handler(desk, Request(client, body, scope, receive))

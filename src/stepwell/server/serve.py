@@ -56,6 +56,8 @@ async def serve(
             runner.start()
         if retention is not None:
             retention.start()
+        denials = app.desk.doorkeeper.denials
+        denials.start()
         server = _server(app)
         serving: asyncio.Future[None] | None = None
         try:
@@ -71,6 +73,7 @@ async def serve(
                 await runner.stop()
             if retention is not None:
                 await retention.stop()
+            await denials.stop()
             # What is held is answered first, so that no connection is cut in the middle of a poll.
             await runtime.stop(DRAIN_S)
             if serving is not None:
@@ -109,7 +112,7 @@ async def _either(serving: asyncio.Future[None], stop: asyncio.Event) -> None:
 def ready_line(settings: Settings, listener: socket.socket) -> str:
     host, port = settings.host, listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    return f"stepwell {stepwell.__version__} ready on http://{shown}:{port} ({settings.database})"
+    return f"stepwell {stepwell.__version__} ready on http://{shown}:{port} ({settings.database_shown})"
 
 
 async def ensure_client(runtime: Runtime, bootstrap: BootstrapClient) -> None:

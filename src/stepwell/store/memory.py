@@ -13,6 +13,8 @@ from stepwell.store.port import Reads
 class MemoryStore(MemoryTables):
     """A store of dicts. `migrate` has nothing to do and `close` forgets nothing."""
 
+    shared = False
+
     def __init__(self) -> None:
         super().__init__()
         self.reads: Reads = MemoryReads(self)
@@ -30,6 +32,9 @@ class MemoryStore(MemoryTables):
                 self.end(commit=False)
                 raise
             self.end(commit=True)
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        return []
 
     def checks(self) -> list[tuple[str, bool, str]]:
         return [("set aside", not self.set_aside.rows, f"{len(self.set_aside.rows)} events")]

@@ -1,7 +1,8 @@
 """The readers' side of the memory store: committed rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -15,10 +16,12 @@ from stepwell.model.process import ProcessContext, ProcessStatus
 from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import StepContext, StepExecution
+from stepwell.model.work import QueueName
 from stepwell.store.dump import Dump, dump
 from stepwell.store.memory_tables import MemoryTables
 from stepwell.store.port import SetAside
 from stepwell.store.search import matches
+from stepwell.store.tables import Table
 
 
 class MemoryReads:
@@ -133,6 +136,11 @@ class MemoryReads:
     def policy(self, namespace: str, name: str) -> ErrorPolicy | None:
         return self._tables.current_policy.committed((namespace, name))
 
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        rows = self._tables.policy.all_committed()
+        key = (namespace, name, version)
+        return next((row for row in rows if (row.namespace, row.name, row.version) == key), None)
+
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
         rows = self._tables.current_policy.all_committed()
         return [row for row in rows if namespace in (None, row.namespace)]
@@ -170,23 +178,13 @@ class MemoryReads:
         rows = self._tables.process.all_committed()
         return [row for row in rows if row.parent_id == process_id][:limit]
 
+    def table(self, name: str) -> Iterator[Record]:
+        table: Table[Any, Record] = getattr(self._tables, "policy" if name == "error_policy" else name)
+        yield from table.all_committed()
+
+    def queues(self) -> dict[QueueName, int]:
+        table = self._tables.queue
+        return {name: number for name, number in table.rows.items() if table.committed(name)}
+
     def dump(self) -> Dump:
-        tables = self._tables
-        queues = {name: number for name, number in tables.queue.rows.items() if tables.queue.committed(name)}
-        rows: dict[str, Iterable[Record]] = {
-            "process": tables.process.all_committed(),
-            "step": tables.step.all_committed(),
-            "execution": tables.execution.all_committed(),
-            "block": tables.block.all_committed(),
-            "due": tables.due.all_committed(),
-            "claim": tables.claim.all_committed(),
-            "definition": tables.definition.all_committed(),
-            "error_policy": tables.policy.all_committed(),
-            "current_policy": tables.current_policy.all_committed(),
-            "client": tables.client.all_committed(),
-            "namespace": tables.namespace.all_committed(),
-            "set_aside": tables.set_aside.all_committed(),
-            "entry": tables.entry.all_committed(),
-            "audit": tables.audit.all_committed(),
-        }
-        return dump(rows, queues)
+        return dump(self.table, self.queues())

@@ -1,6 +1,7 @@
 """The writer's side of the memory store."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from stepwell.model.codec import change
 from stepwell.model.due import Due
@@ -100,6 +101,32 @@ class MemoryTurn(MemoryCatalog):
     def drop_blobs(self, process_id: int, limit: int) -> int:
         """Payloads stand in their records here."""
         return 0
+
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        tables = self._tables
+        match table:
+            case "definition":
+                for row in rows:
+                    self._insert_definition(row)
+                tables.last_definition = max([tables.last_definition, *(row.id for row in rows)])
+            case "error_policy":
+                for row in rows:
+                    insert(tables.policy, row.id, row, "error_policy")
+                tables.last_policy = max([tables.last_policy, *(row.id for row in rows)])
+            case "current_policy":
+                for row in rows:
+                    tables.current_policy.put((row.namespace, row.name), row)
+            case "set_aside" | "audit":
+                for row in rows:
+                    insert(getattr(tables, table), row.id, row, table)
+            case "queue":
+                for name, number in rows:
+                    tables.queue.put(name, number)
+                    tables.last_queue = max(tables.last_queue, number)
+            case _:
+                raise ValueError(f"the rows of {table} bring their numbers along in `save`")
 
     # -- the queue
 

@@ -9,9 +9,9 @@ Lock order inside a turn, everywhere: process rows by ascending id, then step ro
 committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -128,6 +128,13 @@ class Turn(Protocol):
 
     def drop_blobs(self, process_id: int, limit: int) -> int:
         """Delete large payloads that are kept apart from the rows of a process; how many went."""
+
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        """Insert rows that the store would number itself with the numbers that they have, into a database without
+        any: `definition`, `error_policy` (none of them found by name yet), `current_policy` (found by name from now
+        on), `set_aside`, `audit`, and `queue`, whose rows are (name, number)."""
 
     # -- the queue
 
@@ -266,6 +273,9 @@ class Reads(Protocol):
 
     def policy(self, namespace: str, name: str) -> ErrorPolicy | None: ...
 
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        """Any version, also of a deleted policy."""
+
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]: ...
 
     def client(self, client_id: str) -> ClientApplication | None: ...
@@ -287,12 +297,24 @@ class Reads(Protocol):
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
 
+    def table(self, name: str) -> Iterator[Record]:
+        """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.
+
+        Of a database at rest, it is all of one moment."""
+
+    def queues(self) -> dict[QueueName, int]:
+        """Every queue with its number."""
+
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every table as plain rows in key order, the same on every backend: what the differential test compares."""
 
 
 class Store(Protocol):
     reads: Reads
+
+    @property
+    def shared(self) -> bool:
+        """May other nodes write the same database? Then nothing that a node remembers of it is the truth."""
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that ran. Safe when several start at once."""
@@ -302,5 +324,8 @@ class Store(Protocol):
 
     def checks(self) -> list[tuple[str, bool, str]]:
         """What `doctor` asks: (what, is it well, what was found)."""
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        """What a server asks before it starts, like `checks`: does a commit outlive the machine's power?"""
 
     def close(self) -> None: ...

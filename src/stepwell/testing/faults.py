@@ -142,6 +142,13 @@ class FaultyStore:
     def migrate(self) -> list[str]:
         return self.inner.migrate()
 
+    @property
+    def shared(self) -> bool:
+        return self.inner.shared
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        return self.inner.durability()
+
     def checks(self) -> list[tuple[str, bool, str]]:
         return self.inner.checks()
 

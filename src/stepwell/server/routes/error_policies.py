@@ -60,10 +60,23 @@ async def listed(request: Ask) -> Response[bytes]:
 
 @get(
     "/api/errorPolicies/{namespace:str}/{name:str}",
-    opt=declare(Permission.READ, "One error policy.", answer=ErrorPolicy, tag="error policies"),
+    opt=declare(
+        Permission.READ,
+        "One error policy: as it is now, or that version of it, also of a deleted one.",
+        answer=ErrorPolicy,
+        query={"version": int},
+        tag="error policies",
+    ),
 )
 async def one(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    return answer(await _stored(request, namespace, name))
+    version = query_of(request).number("version")
+    if version is None:
+        return answer(await _stored(request, namespace, name))
+    runtime = desk_of(request).runtime
+    found = await runtime.read(lambda reads: reads.policy_version(namespace, name, version))
+    if found is None:
+        raise NotFound(f"there is no version {version} of error policy {name!r} in namespace {namespace!r}")
+    return answer(found)
 
 
 @get(

@@ -46,7 +46,7 @@ class JobRequest(Record, frozen=True):
     """The parameters of the search for processes, without limit and offset."""
     reason: str = ""
     version: int | None = None
-    """RERUN: of the definition; 0 = the newest, absent = each process's own."""
+    """RERUN and RESUME: of the definition; 0 = the newest, absent = each process's own."""
 
 
 class JobData(Record, frozen=True, kw_only=True, rename="camel"):
@@ -93,6 +93,8 @@ async def create(request: Ask) -> Response[bytes]:
     operation, version = _operation(given.get("operation")), given.get("version")
     if version is not None and (type(version) is not int or version < 0):
         raise BadRequest("version must be a whole number")
+    if version is not None and operation not in (JobOperation.RERUN, JobOperation.RESUME):
+        raise BadRequest(f"a version is for RERUN and RESUME; {operation} takes none")
     if (given.get("ids") is None) == (given.get("search") is None):
         raise BadRequest("say which processes: either ids or a search")
     job = Job(

@@ -147,15 +147,16 @@ async def bulk_cancel(request: Ask) -> Response[bytes]:
     "/api/process/bulkResume",
     opt=declare(
         Permission.OPERATE,
-        "Go on with processes that ended without their work done.",
+        "Go on with processes that ended without their work done; with version, by that one or the latest.",
         body=list[int],
         answer=wire.BulkAnswer,
-        query={"clientId": str},
+        query={"clientId": str, "version": str, "reason": str},
         tag="processes",
     ),
 )
 async def bulk_resume(request: Ask) -> Response[bytes]:
-    return await _operate(request, Operation.RESUME)
+    version = None if query_of(request).text("version") is None else _version(request)
+    return await _operate(request, Operation.RESUME, version)
 
 
 @post(
@@ -210,16 +211,23 @@ async def resume_with_version(request: Ask) -> Response[bytes]:
     if text is None:
         raise BadRequest("the parameter processId is missing")
     process_id = identifier(text, "process")
-    version = None if query.text("version") == LATEST else query.number("version")
-    if version is not None and version < 0:
-        raise BadRequest("the parameter version must be a version, or latest")
-    await desk.runtime.tell(process_id, ResumeRequested(follow=version or 0), actor_of(request))
+    await desk.runtime.tell(process_id, ResumeRequested(follow=_version(request)), actor_of(request))
     return answer(wire.process_data(await process_of(desk, process_id)))
 
 
-async def _operate(request: Ask, operation: Operation) -> Response[bytes]:
+def _version(request: Ask) -> int:
+    """The parameter `version`; 0 = the newest."""
+    query = query_of(request)
+    version = None if query.text("version") == LATEST else query.number("version")
+    if version is not None and version < 0:
+        raise BadRequest("the parameter version must be a version, or latest")
+    return version or 0
+
+
+async def _operate(request: Ask, operation: Operation, version: int | None = None) -> Response[bytes]:
     ids, misread = _ids(await json_of(request))
-    operated = await desk_of(request).runtime.operate(operation, ids, actor_of(request)) if ids else []
+    runtime = desk_of(request).runtime
+    operated = await runtime.operate(operation, ids, actor_of(request), version) if ids else []
     return answer(wire.bulk_answer(operated, misread))
 
 

@@ -6,7 +6,7 @@ link's loop, which runs only while somebody waits for an answer.
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -18,6 +18,7 @@ from stepwell.model.errors import Busy, Conflict, Invalid, Overtaken, StepwellEr
 CONNECT_S = 5.0
 COMMAND_S = 15.0
 """An answer that takes longer will not come: the connection is given up."""
+PAGE = 500
 STATEMENTS = 300
 """Prepared statements that a connection keeps: more than there are."""
 
@@ -133,6 +134,14 @@ class Link:
             raise Lost("PostgreSQL: the connection is gone")
         return self._connection
 
+    def each(self, statement: str, *values: Any) -> Iterator[Row]:
+        """The rows of a query that may be large, of one moment, a page in memory at a time."""
+        self.execute("begin isolation level repeatable read read only")
+        cursor = self._run(self._alive().cursor(statement, *values))
+        while rows := self._run(cursor.fetch(PAGE)):
+            yield from rows
+        self.execute("commit")
+
     def drop(self) -> None:
         """Forget the connection: it is not known what state it is in."""
         connection, self._connection = self._connection, None
@@ -149,7 +158,7 @@ class Link:
                 self._run(connection.close(timeout=1))
         self._loop.close()
 
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+    def _run(self, work: Awaitable[T]) -> T:
         try:
             if asyncio._get_running_loop() is None:
                 return self._loop.run_until_complete(work)

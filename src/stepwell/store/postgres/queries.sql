@@ -331,6 +331,9 @@ select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::big
 select id, at, who, what, process, target, why, detail
   from audit where id < $1 and process = coalesce($2::bigint, process) order by id desc limit $3
 
+-- name: all_audit
+select id, at, who, what, process, target, why, detail from audit order by id
+
 -- name: audit_of_process
 select id, at, who, what, process, target, why, detail
   from audit where process = $1 and process > 0 and id < $2 order by id desc limit $3
@@ -420,6 +423,9 @@ select version from definition where namespace = $1 and name = $2 and not hidden
 -- name: policy
 select body from error_policy where namespace = $1 and name = $2 and current
 
+-- name: policy_version
+select body from error_policy where namespace = $1 and name = $2 and version = $3
+
 -- name: policy_by_id
 select body from error_policy where id = $1
 
@@ -432,6 +438,16 @@ update error_policy set current = false where namespace = $1 and name = $2 and c
 -- name: insert_policy
 insert into error_policy (id, namespace, name, version, current, body) values ($1, $2, $3, $4, true, $5)
     on conflict (namespace, name, version) do nothing returning id
+
+-- name: load_policies
+insert into error_policy (id, namespace, name, version, body, current)
+select u.*, false from unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::text[]) as u
+
+-- name: make_policies_current
+update error_policy set current = true where id = any($1::bigint[])
+
+-- name: raise_number
+update number set next = greatest(next, $2::bigint) where name = $1
 
 -- name: current_policies
 select body from error_policy where current and namespace = coalesce($1::text, namespace)

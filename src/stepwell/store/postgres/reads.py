@@ -1,7 +1,7 @@
 """The readers' side of the PostgreSQL store: a link for each thread that reads."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stepwell.model.audit import Audit
@@ -25,6 +25,7 @@ from stepwell.store.postgres.find import find_statement
 from stepwell.store.postgres.link import Link, Lost, Row
 from stepwell.store.postgres.queries import STATEMENTS
 from stepwell.store.sqlite.rows import (
+    Fetch,
     audit_of,
     claim_of,
     client_of,
@@ -143,6 +144,10 @@ class PostgresReads(Catalog):
     def versions(self, namespace: str, name: str) -> list[int]:
         return [row[0] for row in self._all("versions", namespace, name)]
 
+    def policy_version(self, namespace: str, name: str, version: int) -> ErrorPolicy | None:
+        row = self._first("policy_version", namespace, name, version)
+        return None if row is None else decode_as(row[0], ErrorPolicy)
+
     def policies(self, namespace: str | None = None) -> list[ErrorPolicy]:
         return [decode_as(row[0], ErrorPolicy) for row in self._all("current_policies", namespace)]
 
@@ -172,22 +177,45 @@ class PostgresReads(Catalog):
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]
 
+    def table(self, name: str) -> Iterator[Record]:
+        statement, values, record_of = _TABLES[name]
+        link = Link(self._url, writer=False)
+        try:
+            link.connect()
+            for row in link.each(STATEMENTS[statement], *values):
+                yield record_of(row, self._fetch)
+        finally:
+            link.close()
+
+    def queues(self) -> dict[QueueName, int]:
+        return {QueueName(*row[1:]): row[0] for row in self._all("queues")}
+
     def dump(self) -> Dump:
-        fetch = self._fetch
-        tables: dict[str, Iterable[Record]] = {
-            "process": [process_of(row, fetch) for row in self._all("all_processes")],
-            "step": [step_of(row, fetch) for row in self._all("step_range", 0, _NO_ID, None)],
-            "execution": [execution_of(row, fetch) for row in self._all("all_executions")],
-            "block": [Block(*row) for row in self._all("all_blocks")],
-            "due": [due_of(row) for row in self._all("all_due")],
-            "claim": [claim_of(row) for row in self._all("all_claims")],
-            "definition": self.all_definitions(),
-            "error_policy": [decode_as(row[0], ErrorPolicy) for row in self._all("all_policies")],
-            "current_policy": self.policies(),
-            "client": self.clients(),
-            "namespace": self.namespaces(),
-            "set_aside": self.set_aside(),
-            "entry": [entry_of(row) for row in self._all("all_entries")],
-            "audit": [audit_of(row) for row in self._all("audit", _NO_ID, None, None)][::-1],
-        }
-        return dump(tables, {QueueName(*row[1:]): row[0] for row in self._all("queues")})
+        return dump(self._rows, self.queues())
+
+    def _rows(self, name: str) -> list[Record]:
+        statement, values, record_of = _TABLES[name]
+        return [record_of(row, self._fetch) for row in self._all(statement, *values)]
+
+
+_TABLES: dict[str, tuple[str, tuple[Any, ...], Callable[[Row, Fetch], Record]]] = {
+    "process": ("all_processes", (), process_of),
+    "step": ("step_range", (0, _NO_ID, None), step_of),
+    "execution": ("all_executions", (), execution_of),
+    "block": ("all_blocks", (), lambda row, _: Block(*row)),
+    "due": ("all_due", (), lambda row, _: due_of(row)),
+    "claim": ("all_claims", (), lambda row, _: claim_of(row)),
+    "definition": ("all_definitions", (), lambda row, _: definition_of(row)),
+    "error_policy": ("all_policies", (), lambda row, _: decode_as(row[0], ErrorPolicy)),
+    "current_policy": ("current_policies", (None,), lambda row, _: decode_as(row[0], ErrorPolicy)),
+    "client": ("clients", (), lambda row, _: client_of(row)),
+    "namespace": ("namespaces", (), lambda row, _: Namespace(*row)),
+    "set_aside": ("set_aside", (), lambda row, _: SetAside(**_set_aside(row))),
+    "entry": ("all_entries", (), lambda row, _: entry_of(row)),
+    "audit": ("all_audit", (), lambda row, _: audit_of(row)),
+}
+"""Table → its statement in key order, the statement's values, and how a row becomes a record."""
+
+
+def _set_aside(row: Row) -> dict[str, Any]:
+    return dict(zip(("id", "process_id", "event", "error", "created"), row, strict=True))

@@ -6,7 +6,7 @@ from typing import Any
 from stepwell.model.entry import Entry
 from stepwell.model.errors import Overtaken
 from stepwell.model.step import StepContext
-from stepwell.store.port import Changes
+from stepwell.store.port import Changes, SetAside
 from stepwell.store.postgres.link import Row
 from stepwell.store.postgres.numbers import Numbers
 from stepwell.store.sqlite.rows import (
@@ -97,13 +97,8 @@ class Saving:
     def _append(self, changes: Changes) -> None:
         if changes.set_aside:
             numbers = self._numbers.some("set_aside", len(changes.set_aside))
-            self._each(
-                "insert_set_aside",
-                [
-                    (number, s.process_id, s.event, s.error, s.created)
-                    for number, s in zip(numbers, changes.set_aside, strict=True)
-                ],
-            )
+            events = zip(numbers, changes.set_aside, strict=True)
+            self._each("insert_set_aside", [set_aside_row(number, event) for number, event in events])
         if changes.audit:
             numbers = self._numbers.some("audit", len(changes.audit))
             lines = zip(numbers, changes.audit, strict=True)
@@ -152,6 +147,10 @@ class Saving:
         if rows and len(self._each(statement, rows)) != len(rows):
             self.overtaken += [(row[0], row[1], row[2]) for row in rows]
             raise Overtaken("another node has written what this turn has read")
+
+
+def set_aside_row(number: int, event: SetAside) -> Row:
+    return (number, event.process_id, event.event, event.error, event.created)
 
 
 def _key(entry: Entry) -> Key:

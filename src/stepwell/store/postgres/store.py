@@ -125,6 +125,12 @@ class PostgresStore:
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
 
+    def durability(self) -> list[tuple[str, bool, str]]:
+        with self._one_turn:
+            link = self._link
+            link.connect()
+            return checks.durability(link)
+
     def checks(self) -> list[tuple[str, bool, str]]:
         link = Link(self._url, writer=False)
         try:

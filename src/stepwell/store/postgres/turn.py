@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepwell.model.client import ClientApplication
-from stepwell.model.codec import change, decode_as, encode
+from stepwell.model.codec import change, decode_as
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
@@ -19,14 +19,16 @@ from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.link import BadText, Link, Row
 from stepwell.store.postgres.numbers import Numbers
 from stepwell.store.postgres.queries import STATEMENTS
-from stepwell.store.postgres.save import Saving
+from stepwell.store.postgres.save import Saving, set_aside_row
 from stepwell.store.sqlite.rows import (
+    audit_row,
     claim_of,
     claim_row,
     client_row,
     definition_row,
     due_of,
     entry_of,
+    policy_row,
     process_of,
     step_of,
 )
@@ -150,6 +152,37 @@ class PostgresTurn(Catalog, Saving):
         """Large payloads stand in their rows: PostgreSQL moves them away, and drops them, by itself."""
         return 0
 
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        if not rows:
+            return
+        match table:
+            case "definition":
+                for row in rows:
+                    self._write("insert_definition", *definition_row(row))
+                self._raise_number("definition", (row.id for row in rows))
+            case "error_policy":
+                self._each("load_policies", [policy_row(row) for row in rows])
+                self._raise_number("policy", (row.id for row in rows))
+            case "current_policy":
+                self._write("make_policies_current", [row.id for row in rows])
+            case "set_aside":
+                self._each("insert_set_aside", [set_aside_row(row.id, row) for row in rows])
+                self._raise_number(table, (row.id for row in rows))
+            case "audit":
+                self._each("insert_audit", [(row.id, *audit_row(row)) for row in rows])
+                self._raise_number(table, (row.id for row in rows))
+            case "queue":
+                for name, number in rows:
+                    self._write("insert_queue", number, *name)
+                self._raise_number(table, (number for _, number in rows))
+            case _:
+                raise ValueError(f"the rows of {table} bring their numbers along in `save`")
+
+    def _raise_number(self, kind: str, ids: Iterable[int]) -> None:
+        self._write("raise_number", kind, max(ids))
+
     # -- the queue
 
     def queue(self, name: QueueName) -> int:
@@ -253,7 +286,7 @@ class PostgresTurn(Catalog, Saving):
         version = 1 if latest is None else latest[0] + 1
         stored = change(policy, id=self._numbers.one("policy"), version=version)
         self._write("retire_policies", *key)
-        if not self._write("insert_policy", stored.id, *key, version, encode(stored).decode()):
+        if not self._write("insert_policy", *policy_row(stored)):
             raise Overtaken(f"another node has put the policy {policy.namespace}/{policy.name} just now")
         return stored
 

@@ -251,6 +251,9 @@ insert into audit (at, who, what, process, target, why, detail) values (?, ?, ?,
 select id, at, who, what, process, target, why, detail
   from audit where id < ?1 and process = coalesce(?2, process) order by id desc limit ?3
 
+-- name: all_audit
+select id, at, who, what, process, target, why, detail from audit order by id
+
 -- name: audit_of_process
 select id, at, who, what, process, target, why, detail
   from audit where process = ? and process > 0 and id < ? order by id desc limit ?
@@ -332,6 +335,9 @@ select version from definition where namespace = ? and name = ? and not hidden o
 -- name: policy
 select body from error_policy where namespace = ? and name = ? and current
 
+-- name: policy_version
+select body from error_policy where namespace = ? and name = ? and version = ?
+
 -- name: policy_by_id
 select body from error_policy where id = ?
 
@@ -343,6 +349,18 @@ update error_policy set current = 0 where namespace = ? and name = ? and current
 
 -- name: insert_policy
 insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 1, ?)
+
+-- name: load_policy
+insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 0, ?)
+
+-- name: make_policy_current
+update error_policy set current = 1 where id = ?
+
+-- name: load_set_aside
+insert into set_aside (id, process, event, error, created) values (?, ?, ?, ?, ?)
+
+-- name: load_audit
+insert into audit (at, who, what, process, target, why, detail, id) values (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: current_policies
 select body from error_policy where current and namespace = coalesce(?, namespace) order by namespace, name

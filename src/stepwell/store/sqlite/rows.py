@@ -18,6 +18,7 @@ from stepwell.model.codec import Json, decode_as, encode
 from stepwell.model.definition import ProcessType, StoredDefinition, TagValue
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
+from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.retention import Finished
 from stepwell.model.step import (
@@ -445,6 +446,10 @@ def definition_of(row: Row) -> StoredDefinition:
         updated_by=row[9],
         hidden=row[10] == 1,
     )
+
+
+def policy_row(p: ErrorPolicy) -> Row:
+    return (p.id, p.namespace, p.name, p.version, encode(p).decode())
 
 
 def client_row(c: ClientApplication) -> Row:

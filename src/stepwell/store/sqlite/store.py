@@ -21,6 +21,8 @@ BLOB_THRESHOLD = 8_192
 
 
 class SqliteStore:
+    shared = False
+
     def __init__(self, path: Path, lock: FileLock | None, blob_threshold: int) -> None:
         self.path = path
         self._lock = lock
@@ -64,6 +66,9 @@ class SqliteStore:
                 committed = True
             finally:
                 turn.ended(committed=committed)
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        return []
 
     def checks(self) -> list[tuple[str, bool, str]]:
         """A writer's settings are asked of the writer: not while a turn runs."""

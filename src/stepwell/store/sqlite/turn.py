@@ -1,11 +1,12 @@
 """The writer's side of the SQLite store: one transaction at a time, on one connection."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import apsw
 
 from stepwell.model.client import ClientApplication
-from stepwell.model.codec import Json, change, decode_as, encode
+from stepwell.model.codec import Json, change, decode_as
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
@@ -14,6 +15,7 @@ from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext, ProcessStatus
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
+from stepwell.store.packing import pack
 from stepwell.store.port import BLOCK, Changes
 from stepwell.store.sqlite.catalog import Catalog
 from stepwell.store.sqlite.connection import ours
@@ -34,6 +36,7 @@ from stepwell.store.sqlite.rows import (
     ids_of,
     input_row,
     offer_row,
+    policy_row,
     process_of,
     process_row,
     process_update,
@@ -205,7 +208,7 @@ class SqliteTurn(Catalog):
 
     def _spill(self, process_id: int, payload: Json) -> str:
         reference = hash_of(payload)
-        self._spilled.append((process_id, reference, payload))
+        self._spilled.append((process_id, reference, pack(payload)))
         return reference
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
@@ -239,6 +242,33 @@ class SqliteTurn(Catalog):
 
     def drop_blobs(self, process_id: int, limit: int) -> int:
         return self._each("drop_blobs", [(process_id, limit)])
+
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        match table:
+            case "definition":
+                self._each("insert_definition", [definition_row(row) for row in rows])
+                self._last_definition = max([self._last_definition, *(row.id for row in rows)])
+            case "error_policy":
+                self._each("load_policy", [policy_row(row) for row in rows])
+                self._last_policy = max([self._last_policy, *(row.id for row in rows)])
+            case "current_policy":
+                self._each("make_policy_current", [(row.id,) for row in rows])
+            case "set_aside":
+                self._each(
+                    "load_set_aside", [(r.id, r.process_id, r.event, r.error, r.created) for r in rows]
+                )
+            case "audit":
+                self._each("load_audit", [(*audit_row(row), row.id) for row in rows])
+            case "queue":
+                self._each("insert_queue", [(number, *name) for name, number in rows])
+                for name, number in rows:
+                    self._queues[name] = number
+                    self._new_queues.append(name)
+                    self._last_queue = max(self._last_queue, number)
+            case _:
+                raise ValueError(f"the rows of {table} bring their numbers along in `save`")
 
     # -- the queue
 
@@ -341,7 +371,7 @@ class SqliteTurn(Catalog):
         self._last_policy += 1
         stored = change(policy, id=self._last_policy, version=latest + 1)
         self._each("retire_policies", [key])
-        self._each("insert_policy", [(stored.id, *key, stored.version, encode(stored).decode())])
+        self._each("insert_policy", [policy_row(stored)])
         return stored
 
     def delete_policy(self, namespace: str, name: str) -> bool:
