@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from stepwell.model.errors import Busy, Conflict, Invalid, Overtaken, StepwellError
+from stepwell.model.errors import Busy, Conflict, Invalid, Overtaken, StepwellError, Unreachable
 
 CONNECT_S = 5.0
 COMMAND_S = 15.0
@@ -57,10 +57,6 @@ ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientE
 """Whatever the driver may raise."""
 
 
-class Lost(Busy):
-    """The database cannot be reached, or its answer did not come."""
-
-
 class BadText(Invalid):
     """PostgreSQL keeps no NUL character in a text."""
 
@@ -75,7 +71,7 @@ def ours(error: BaseException) -> StepwellError:
     if isinstance(error, _AGAIN):
         return Overtaken(message)
     if isinstance(error, _GONE):
-        return Lost(message)
+        return Unreachable(message)
     if isinstance(error, _SHORT):
         return Busy(message)
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
@@ -102,7 +98,7 @@ class Link:
         self._connection: Any = None
 
     def connect(self) -> bool:
-        """Whether a connection had to be made. Raises Lost."""
+        """Whether a connection had to be made. Raises Unreachable."""
         if self._connection is not None and not self._connection.is_closed():
             return False
         self._connection = None
@@ -129,9 +125,9 @@ class Link:
         return status
 
     def _alive(self) -> Any:
-        """Raises Lost: what is under way here is over, and only the one who began it may connect again."""
+        """Raises Unreachable: what is under way here is over, and only the one who began it may connect again."""
         if self._connection is None:
-            raise Lost("PostgreSQL: the connection is gone")
+            raise Unreachable("PostgreSQL: the connection is gone")
         return self._connection
 
     def each(self, statement: str, *values: Any) -> Iterator[Row]:

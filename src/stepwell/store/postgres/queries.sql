@@ -53,6 +53,9 @@ select
 -- name: processes_of_name
 select id, namespace, created from process where name = $1 and id < $2 order by id desc limit $3
 
+-- name: told
+select id from process where id = any($1::bigint[]) and (ended > 0 or response is not null) order by id
+
 -- name: children
 select
   id, namespace, name, version, definition, type, trigger, status, priority, input, output, state, request_id,
@@ -240,6 +243,10 @@ delete from due using unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigin
  where due.process = u.process and due.step = u.step and due.kind = u.kind and due.at = u.at
 returning due.process, due.step, due.kind, due.at, due.body
 
+-- name: going_on
+select process, step, kind, at, body from due
+ where process = any($1::bigint[]) and step = 0 and kind = $2 order by process
+
 -- name: next_due_at
 select min(at) from due
 
@@ -367,7 +374,7 @@ select id, client, host, poll_id, created, deadline, steps
 select id, client, host, poll_id, created, deadline, steps
   from claim where deadline <= $1 order by deadline, id limit $2
 
--- name: claims_of_client
+-- name: claims_of
 select id, client, host, poll_id, created, deadline, steps from claim where client = $1 order by id
 
 -- name: postpone_claim

@@ -11,7 +11,7 @@ from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
-from stepwell.model.errors import StepwellError
+from stepwell.model.errors import StepwellError, Unreachable
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.retention import Finished
@@ -22,7 +22,7 @@ from stepwell.store.dump import Dump, dump
 from stepwell.store.port import SetAside
 from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.find import find_statement
-from stepwell.store.postgres.link import Link, Lost, Row
+from stepwell.store.postgres.link import Link, Row
 from stepwell.store.postgres.queries import STATEMENTS
 from stepwell.store.sqlite.rows import (
     Fetch,
@@ -72,7 +72,7 @@ class PostgresReads(Catalog):
         is_new = link.connect()
         try:
             return link.fetch(statement, *values)
-        except Lost:
+        except Unreachable:
             if is_new:
                 raise
             link.connect()
@@ -173,6 +173,9 @@ class PostgresReads(Catalog):
         if process_id:
             return [audit_of(row) for row in self._all("audit_of_process", process_id, before, limit)]
         return [audit_of(row) for row in self._all("audit", before, process_id, limit)]
+
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        return [row[0] for row in self._all("told", process_ids)] if process_ids else []
 
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]

@@ -1,21 +1,23 @@
 """The shared store: one PostgreSQL, any number of nodes, everything durable before it is answered."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 from threading import Lock
 from typing import Self
 
-from stepwell.model.errors import Busy, Conflict, StepwellError
+from stepwell.model.errors import Busy, Conflict, StepwellError, Unreachable
 from stepwell.model.work import QueueName
 from stepwell.store.port import Reads
 from stepwell.store.postgres import checks
-from stepwell.store.postgres.link import Link, Lost
+from stepwell.store.postgres.hints import Hints
+from stepwell.store.postgres.link import Link
 from stepwell.store.postgres.migrate import migrate, shipped
 from stepwell.store.postgres.numbers import Numbers
 from stepwell.store.postgres.queries import STATEMENTS
 from stepwell.store.postgres.reads import PostgresReads
+from stepwell.store.postgres.save import Key
 from stepwell.store.postgres.turn import PostgresTurn
 
 UNKNOWN_S = 20.0
@@ -36,7 +38,9 @@ class PostgresStore:
         self._numbers = Numbers(self._numbers_link)
         self._queues: dict[QueueName, int] = {}
         self._scrub = False
+        self._contended: list[Key] = []
         self._one_turn = Lock()
+        self._hints: Hints | None = None
         self._postgres_reads = PostgresReads(url)
         self.reads: Reads = self._postgres_reads
 
@@ -56,12 +60,14 @@ class PostgresStore:
         with self._one_turn:
             link = self._writing()
             self._begin(link)
-            turn = PostgresTurn(link, self._numbers, self._queues, self._scrub)
-            self._scrub = False
+            turn = PostgresTurn(link, self._numbers, self._queues, self._scrub, self._contended)
+            self._scrub, self._contended = False, []
             try:
                 yield turn
+                if turn.failure is not None:
+                    raise turn.failure
             except BaseException:
-                self._scrub = turn.bad_text
+                self._scrub, self._contended = turn.bad_text, turn.overtaken
                 self._roll_back(link)
                 raise
             self._commit(link, turn)
@@ -71,7 +77,7 @@ class PostgresStore:
         is_new = link.connect()
         try:
             link.execute("begin")
-        except Lost:
+        except Unreachable:
             # It may have died while nobody used it. Nothing was asked yet, so one more try costs nothing.
             if is_new:
                 raise
@@ -96,7 +102,7 @@ class PostgresStore:
         )
         try:
             said = link.execute(note)
-        except Lost as error:
+        except Unreachable as error:
             if not self._was_committed(link, self._turn_number):
                 raise Busy(f"nothing was committed: {error.message}") from error
             return
@@ -107,7 +113,7 @@ class PostgresStore:
             raise Busy("PostgreSQL has rolled the turn back")
 
     def _was_committed(self, link: Link, number: int) -> bool:
-        """The connection was lost in the middle of a commit: what the database says of it. Raises Lost."""
+        """The connection was lost in the middle of a commit: what the database says of it. Raises Unreachable."""
         give_up = time.monotonic() + UNKNOWN_S
         pause = 0.05
         while True:
@@ -118,12 +124,20 @@ class PostgresStore:
                 return turn == number
             except Busy as error:
                 if time.monotonic() > give_up:
-                    raise Lost(
+                    raise Unreachable(
                         "the database went away in the middle of a commit, and cannot be asked whether it was done",
                         code="OUTCOME_UNKNOWN",
                     ) from error
                 time.sleep(pause)
                 pause = min(2 * pause, 1.0)
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        self._hints = Hints(self._url, heard)
+        return True
+
+    def tell(self, hint: str) -> None:
+        if self._hints is not None:
+            self._hints.say(hint)
 
     def durability(self) -> list[tuple[str, bool, str]]:
         with self._one_turn:
@@ -140,6 +154,8 @@ class PostgresStore:
             link.close()
 
     def close(self) -> None:
+        if self._hints is not None:
+            self._hints.close()
         self._postgres_reads.close()
         self._numbers_link.close()
         self._link.close()

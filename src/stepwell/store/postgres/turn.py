@@ -6,10 +6,10 @@ from typing import Any
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import change, decode_as
 from stepwell.model.definition import StoredDefinition
-from stepwell.model.due import Due
+from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
-from stepwell.model.errors import Conflict, Overtaken
+from stepwell.model.errors import Conflict, Overtaken, StepwellError
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.step import HandOut, StepContext
@@ -19,7 +19,7 @@ from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.link import BadText, Link, Row
 from stepwell.store.postgres.numbers import Numbers
 from stepwell.store.postgres.queries import STATEMENTS
-from stepwell.store.postgres.save import Saving, set_aside_row
+from stepwell.store.postgres.save import Key, Saving, set_aside_row
 from stepwell.store.sqlite.rows import (
     audit_row,
     claim_of,
@@ -43,31 +43,48 @@ NUL, SHOWN_NUL = "\0", "\u2400"
 
 
 class PostgresTurn(Catalog, Saving):
-    """One transaction. `scrub`: the last one failed for a NUL in a text, so they are looked for in this one."""
+    """One transaction. `scrub`: the last one failed for a NUL in a text, so they are looked for in this one;
+    `contended`: it failed because others wrote these entries between its reading and its writing."""
 
-    def __init__(self, link: Link, numbers: Numbers, queues: Mapping[QueueName, int], scrub: bool) -> None:
+    def __init__(
+        self,
+        link: Link,
+        numbers: Numbers,
+        queues: Mapping[QueueName, int],
+        scrub: bool,
+        contended: Sequence[Key],
+    ) -> None:
         self._link = link
         self._numbers = numbers
         self._queues = queues
         self._scrub = scrub
         self.new_queues: dict[QueueName, int] = {}
+        self.failure: StepwellError | None = None
+        """A statement failed, so nothing of this turn can be committed, whoever has swallowed the error."""
         self.bad_text = False
         self.wrote = False
-        self.seen: dict[tuple[str, str, str], Entry | None] = {}
+        self._locked: dict[int, int | None] = {}
+        """Processes by their revision; None = there is no such process."""
+        self._contended = list(contended)
+        self.seen: dict[Key, Entry | None] = {}
         """Entries as this turn has read or written them; None = absent."""
-        self.overtaken: list[tuple[str, str, str]] = []
+        self.overtaken: list[Key] = []
         """Entries that somebody else has written since this turn read them."""
 
     def _all(self, name: str, *values: Any) -> list[Row]:
         if self._scrub:
             values = tuple(_scrubbed(value) for value in values)
+        if self.failure is not None:
+            raise self.failure
         try:
             return self._link.fetch(STATEMENTS[name], *values)
         except BadText as error:
-            if self._scrub:
-                raise
-            self.bad_text = True
-            raise Overtaken(error.message) from error
+            self.bad_text = not self._scrub
+            self.failure = Overtaken(error.message) if self.bad_text else error
+            raise self.failure from error
+        except StepwellError as error:
+            self.failure = error
+            raise
 
     def _each(self, name: str, rows: Sequence[Row]) -> list[Row]:
         """One statement for all rows, given as a list for each column."""
@@ -81,7 +98,13 @@ class PostgresTurn(Catalog, Saving):
     # -- processes and steps
 
     def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
-        return {row[0]: row[1] for row in self._all("lock_processes", process_ids)} if process_ids else {}
+        """What this turn has locked before it need not ask for again."""
+        missing = [id for id in process_ids if id not in self._locked]
+        if missing:
+            self._locked.update(dict.fromkeys(missing))
+            self._locked.update({row[0]: row[1] for row in self._all("lock_processes", missing)})
+        wanted = ((id, self._locked[id]) for id in sorted(set(process_ids)))
+        return {id: revision for id, revision in wanted if revision is not None}
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("processes", ids)] if ids else []
@@ -93,10 +116,11 @@ class PostgresTurn(Catalog, Saving):
         rows = self._all("open_step_range" if open_only else "step_range", first, last, limit)
         return [step_of(row, self._fetch) for row in rows]
 
-    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
+    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
         if not step_ids:
             return {}
-        return {row[0]: (row[1], HandOut(*row[2:])) for row in self._all("hand_outs", step_ids)}
+        rows = self._all("seen_hand_outs" if look else "hand_outs", step_ids)
+        return {row[0]: (row[1], HandOut(*row[2:])) for row in rows}
 
     def blocks(self, process_id: int) -> list[Block]:
         return [Block(*row) for row in self._all("blocks", process_id)]
@@ -105,6 +129,8 @@ class PostgresTurn(Catalog, Saving):
         return self._numbers.ids(blocks)
 
     def save(self, changes: Changes) -> Sequence[int]:
+        for process in (*changes.new_processes, *changes.processes):
+            self._locked.pop(process.id, None)
         missed = self._save(changes)
         self._save_entries(changes)
         return missed
@@ -123,8 +149,15 @@ class PostgresTurn(Catalog, Saving):
     # -- entries
 
     def entry(self, kind: EntryKind, namespace: str, name: str) -> Entry | None:
+        if (kind, namespace, name) in self._contended:
+            # The last turn read them too, and somebody else wrote them first. This time they are held.
+            self._all("lock_entries", *map(list, zip(*sorted(self._contended), strict=True)))
+            self._contended.clear()
+        key = (kind, namespace, name)
         found = super().entry(kind, namespace, name)
-        self.seen[kind, namespace, name] = found
+        if self.seen.setdefault(key, found) != found:
+            self.overtaken.append(key)
+            raise Overtaken("another node has written what this turn has read")
         return found
 
     def entries(self, kind: EntryKind, namespace: str, prefix: str) -> list[Entry]:
@@ -138,6 +171,7 @@ class PostgresTurn(Catalog, Saving):
     def drop_process(self, id: int, revision: int) -> bool:
         if not self._write("drop_process", id, revision):
             return False
+        self._locked.pop(id, None)
         self._write("drop_blocks", id)
         return True
 
@@ -206,6 +240,9 @@ class PostgresTurn(Catalog, Saving):
         in_order = sorted(rows, key=lambda row: (row[0], row[1]))
         return [step_of(row[1:], self._fetch) for row in in_order]
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        return {row[0] for row in self._all("filled_queues", queues)} if queues else set()
+
     def add_claim(self, claim: Claim) -> None:
         self._numbers.saw_claim(claim.id)
         self._write("insert_claim", *claim_row(claim))
@@ -222,6 +259,9 @@ class PostgresTurn(Catalog, Saving):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         return [claim_of(row) for row in self._all("claims_due", now, limit)]
+
+    def claims_of(self, client: str) -> list[Claim]:
+        return [claim_of(row) for row in self._all("claims_of", client)]
 
     def postpone_claim(self, claim: int, deadline: int) -> None:
         self._write("postpone_claim", deadline, claim)
@@ -248,6 +288,10 @@ class PostgresTurn(Catalog, Saving):
         wanted = {(row.process_id, row.step_id, int(row.kind), row.at): row for row in rows}
         found = {row[:4]: due_of(row) for row in map(tuple, self._each("take_due", list(wanted)))}
         return [found[key] for key in wanted if key in found]
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        rows = self._all("going_on", process_ids, int(DueKind.GO_ON)) if process_ids else []
+        return [due_of(row) for row in rows]
 
     def next_due_at(self) -> int | None:
         at: int | None = self._all("next_due_at")[0][0]

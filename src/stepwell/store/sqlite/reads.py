@@ -171,6 +171,9 @@ class SqliteReads(Catalog):
             return [audit_of(row) for row in self._all("audit_of_process", process_id, before, limit)]
         return [audit_of(row) for row in self._all("audit", before, process_id, limit)]
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        return [row[0] for row in self._all("told", ids_of(process_ids))] if process_ids else []
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]
 

@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, one server, everything durable before it is answered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -66,6 +66,13 @@ class SqliteStore:
                 committed = True
             finally:
                 turn.ended(committed=committed)
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        """There is nobody to hear."""
+        return False
+
+    def tell(self, hint: str) -> None:
+        """There is nobody to tell."""
 
     def durability(self) -> list[tuple[str, bool, str]]:
         return []
