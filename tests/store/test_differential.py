@@ -364,6 +364,15 @@ class Requests:
             (self.random.randint(1, 3), self.number(), self.random.randint(1, 99), self.at(), 10, "h", "w")
         ]
 
+    def ask_filled_queues(self) -> list[Any]:
+        return [([1, 2, 3],)]
+
+    def ask_claims_of(self) -> list[Any]:
+        return [(self.random.choice(["app", "ops", "nobody"]),)]
+
+    def ask_going_on(self) -> list[Any]:
+        return [([self.known_due().process_id for _ in range(3)],)]
+
     def ask_add_claim(self) -> list[Any]:
         row = claim(
             self.random.randint(1, 9_999),
@@ -468,6 +477,9 @@ class Requests:
     def read_audit(self) -> list[Any]:
         process = self.random.choice([None, 0, self.process_id()])
         return [(process, self.number(), self.random.choice([0, self.number()]))]
+
+    def read_told(self) -> list[Any]:
+        return [(self.some(self.process_id),)]
 
     def read_children(self) -> list[Any]:
         return [(self.process_id(), self.number())]

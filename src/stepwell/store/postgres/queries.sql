@@ -311,7 +311,7 @@ delete from entry e using (
   select kind, namespace, name from entry where expires > 0 and expires <= $1
    order by expires, kind, namespace, name limit $2 for update skip locked) as u
  where e.kind = u.kind and e.namespace = u.namespace and e.name = u.name
-returning e.name
+returning e.kind, e.namespace, e.name
 
 -- name: entry
 select kind, namespace, name, version, body, created, updated, updated_by, expires

@@ -164,7 +164,9 @@ class PostgresTurn(Catalog, Saving):
         return [entry_of(row) for row in self._all("entries_with_prefix", kind, namespace, prefix)]
 
     def drop_expired_entries(self, now: int, limit: int) -> int:
-        return len(self._write("drop_expired_entries", now, limit))
+        dropped = self._write("drop_expired_entries", now, limit)
+        self.seen.update(((row[0], row[1], row[2]), None) for row in dropped)
+        return len(dropped)
 
     # -- retention
 
