@@ -1,7 +1,9 @@
 """Several nodes over one database, driven turn by turn: what one remembers never hides what another has written."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from stepwell.engine.events import TerminateRequested
 from stepwell.model.entry import EntryKind
 from stepwell.model.process import ProcessStatus
 from stepwell.model.search import ProcessSearch
-from stepwell.model.work import Acceptance, QueueName, WorkRequest
+from stepwell.model.work import Acceptance, QueueName, WorkRequest, WorkResult, WorkStatus
 from stepwell.runtime.asks import ExchangeAsk, Gone
 from stepwell.runtime.entries import put_variable
 from stepwell.runtime.others import BEAT_MS, DEAD_MS, LONGEST_LOOK_MS, OWN_HANDS, SWEEP_MS
@@ -246,6 +248,45 @@ def test_a_nul_in_a_text_costs_nobody_their_turn(nodes: Nodes) -> None:
     good, odd = a.turn(start_ask(request_id="r"), start_ask(request_id="a\0b"))
     assert a.process(good.id).request_id == "r"
     assert a.process(odd.id).request_id == "a\u2400b"
+
+
+ITEMS = 240
+
+
+def test_no_result_is_lost_when_all_nodes_fold_one_process_at_once(nodes: Nodes) -> None:
+    """Every turn of every node meets the same parent. Nobody waits in a circle, either."""
+    a, *_ = nodes.lanes
+    a.define(each(ITEMS), worker("last"))
+    processes = [lane.start(input={"items": list(range(ITEMS))}) for lane in nodes.lanes]
+    wanted = len(processes) * (ITEMS + 1)
+    told: list[Acceptance] = []
+    threads = [Thread(target=work_on, args=(lane, told, wanted)) for lane in nodes.lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert Counter(told) == {Acceptance.ACCEPTED: wanted}
+    for process in processes:
+        ended = a.process(process.id)
+        assert ended.status is ProcessStatus.COMPLETED and ended.step_count == ITEMS + 2 and not ended.marked
+    deadlocks = nodes.stores[0].reads._ask(  # type: ignore[attr-defined]
+        "select deadlocks from pg_stat_database where datname = current_database()", ()
+    )
+    assert deadlocks[0][0] == 0
+
+
+def work_on(lane: Lanes, told: list[Acceptance], wanted: int) -> None:
+    """Poll and report in one, as a worker does, until everything is done."""
+    results: tuple[WorkResult, ...] = ()
+    poll = Poll(queues=((QUEUE, 7),), limit=7, client=f"c{id(lane)}", host="h")
+    while len(told) < wanted or results:
+        exchange = Exchange(results=results, poll=poll)
+        (answer,) = lane.turn(ExchangeAsk(lambda _: None, exchange, Gone()))
+        told += answer.outcomes
+        results = tuple(
+            WorkResult(step_id=work.step_id, token=work.token, status=WorkStatus.COMPLETED)
+            for work in answer.work
+        )
 
 
 class Interrupted:

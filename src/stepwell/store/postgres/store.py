@@ -7,7 +7,7 @@ from secrets import token_hex
 from threading import Lock
 from typing import Self
 
-from stepwell.model.errors import Busy, Conflict, StepwellError, Unreachable
+from stepwell.model.errors import Busy, Conflict, Overtaken, StepwellError, Unreachable
 from stepwell.model.work import QueueName
 from stepwell.store.port import Reads
 from stepwell.store.postgres import checks
@@ -104,7 +104,7 @@ class PostgresStore:
             said = link.execute(note)
         except Unreachable as error:
             if not self._was_committed(link, self._turn_number):
-                raise Busy(f"nothing was committed: {error.message}") from error
+                raise Overtaken(f"nothing was committed: {error.message}") from error
             return
         except StepwellError:
             self._roll_back(link)
