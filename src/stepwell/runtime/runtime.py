@@ -25,6 +25,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.model.retention import Finished
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
+from stepwell.runtime.distant import Distant
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
 from stepwell.runtime.moment import at_once, of_process
@@ -57,7 +58,7 @@ class Runtime:
         self.vault = vault or Vault()
         settings = settings or RuntimeSettings()
         self._most_waiting = settings.most_waiting
-        self._lane = Lane(store, self.clock, settings, self.vault)
+        self._lane = Lane(store, self.clock, settings, self.vault, node)
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans = Plans()
@@ -66,16 +67,19 @@ class Runtime:
         """Of those who wait for an end, the ones whom a response satisfies too."""
         self._closed = False
         self.jobs = Jobs(self)
+        self._distant = Distant(self)
 
     async def start_up(self) -> None:
         """Start the lane, and go on with unfinished jobs. Belongs to the running loop from now on."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
         self.jobs.start()
+        self._distant.start()
 
     async def stop(self, drain_s: float = 5.0) -> None:
         """Answer what waits, stop the lane. The store stays open; who waits for an end hears that it is open still."""
         await self.jobs.stop()
+        await self._distant.stop()
         self._closed = True
         self._thread.stop()
         await self._loop.run_in_executor(None, self._thread.join, drain_s)
@@ -220,6 +224,19 @@ class Runtime:
         for end in self._enders.get(process.id, ()):
             if end in self._callers and not end.done():
                 end.set_result(process)
+
+    def waited_for(self) -> set[int]:
+        """Processes whose end somebody waits for here."""
+        return set(self._enders)
+
+    def tell_ended(self, process: ProcessContext) -> None:
+        """It has ended or has answered its caller, by the hands of another node."""
+        self._say([], [process])
+
+    def hear(self, hint: str) -> None:
+        """What another node has told. From any thread."""
+        self._lane.hear(hint)
+        self._thread.wake()
 
     async def _process(self, process_id: int) -> ProcessContext:
         process = await self.read(lambda reads: reads.process(process_id))

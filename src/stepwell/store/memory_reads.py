@@ -184,6 +184,10 @@ class MemoryReads:
         ]
         return found[:limit]
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        found = (self.process(id) for id in sorted(set(process_ids)))
+        return [row.id for row in found if row is not None and (not row.status.is_open or row.response)]
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         rows = self._tables.process.all_committed()
         return [row for row in rows if row.parent_id == process_id][:limit]

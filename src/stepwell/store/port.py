@@ -9,7 +9,7 @@ Lock order inside a turn, everywhere: process rows by ascending id, then step ro
 committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -91,8 +91,9 @@ class Turn(Protocol):
     def step_range(self, first: int, last: int, limit: int, open_only: bool = False) -> list[StepContext]:
         """Steps with first <= id <= last in id order, at most `limit`."""
 
-    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
-        """The hand-out columns as they are now: step id → (process id, hand-out). Locks the steps it finds."""
+    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
+        """The hand-out columns as they are now: step id → (process id, hand-out). Locks the steps it finds, unless
+        this is only a `look`: then just the process ids are for good, where there are other writers."""
 
     def blocks(self, process_id: int) -> list[Block]:
         """Runs of ids beyond the first, by first id."""
@@ -149,6 +150,9 @@ class Turn(Protocol):
         Each row's hand-out becomes `HandOut.taken(...)` with `deadline = now + (step.lease_ms or lease_ms)`. Steps
         of processes in `closing` are left out."""
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        """Those of these queues that hold anything ready."""
+
     def add_claim(self, claim: Claim) -> None: ...
 
     def drop_claims(self, ids: Iterable[int]) -> None: ...
@@ -161,6 +165,9 @@ class Turn(Protocol):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         """Claims with deadline <= now, earliest first."""
+
+    def claims_of(self, client: str) -> list[Claim]:
+        """All of one client's, by id."""
 
     def postpone_claim(self, claim: int, deadline: int) -> None: ...
 
@@ -178,6 +185,9 @@ class Turn(Protocol):
 
     def take_due(self, rows: Sequence[Due]) -> list[Due]:
         """Delete those of these rows that still stand as they are (same `at`), and answer them."""
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        """The rows by which these processes go on with a decision that was cut in two."""
 
     def next_due_at(self) -> int | None: ...
 
@@ -298,6 +308,9 @@ class Reads(Protocol):
     def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
         """Newest first; with `before`, those with a smaller id."""
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        """Those of these processes that have ended or have answered their caller, by id."""
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
 
@@ -319,6 +332,10 @@ class Reads(Protocol):
 class Store(Protocol):
     reads: Reads
 
+    @property
+    def shared(self) -> bool:
+        """May other nodes write the same database? Then nothing that a node remembers of it is the truth."""
+
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that ran. Safe when several start at once."""
 
@@ -327,5 +344,15 @@ class Store(Protocol):
 
     def checks(self) -> list[tuple[str, bool, str]]:
         """What `doctor` asks: (what, is it well, what was found)."""
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        """From now on `heard` is called, on any thread, with what other nodes `tell`, and with "" when something may
+        have been missed. Whether hints can be had at all; they may be lost at any time."""
+
+    def tell(self, hint: str) -> None:
+        """Tell all other nodes, soon. Costs the caller nothing, and may be lost."""
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        """What a server asks before it starts, like `checks`: does a commit outlive the machine's power?"""
 
     def close(self) -> None: ...

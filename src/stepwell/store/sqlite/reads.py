@@ -11,7 +11,7 @@ import apsw
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
-from stepwell.model.codec import EMPTY, Json, Record, decode_as
+from stepwell.model.codec import Record, decode_as
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
@@ -41,17 +41,13 @@ from stepwell.store.sqlite.rows import (
     execution_of,
     finished_of,
     ids_of,
+    left_apart,
     process_of,
     step_of,
 )
 
 _NO_ID = 2**62
 """Above every id."""
-
-
-def _left(process_id: int, reference: str) -> Json:
-    """A large value that nobody asked for."""
-    return EMPTY
 
 
 class SqliteReads(Catalog):
@@ -94,7 +90,7 @@ class SqliteReads(Catalog):
 
     def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
-        return process_of(rows[0], self._fetch if large else _left) if rows else None
+        return process_of(rows[0], self._fetch if large else left_apart) if rows else None
 
     def step(self, id: int) -> StepContext | None:
         rows = self._all("steps", ids_of([id]))
@@ -191,6 +187,9 @@ class SqliteReads(Catalog):
         if process_id:
             return [audit_of(row) for row in self._all("audit_of_process", process_id, before, limit)]
         return [audit_of(row) for row in self._all("audit", before, process_id, limit)]
+
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        return [row[0] for row in self._all("told", ids_of(process_ids))] if process_ids else []
 
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]

@@ -8,7 +8,7 @@ import apsw
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Json, change, decode_as
 from stepwell.model.definition import StoredDefinition
-from stepwell.model.due import Due
+from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
@@ -107,7 +107,7 @@ class SqliteTurn(Catalog):
         rows = self._all("open_step_range" if open_only else "step_range", first, last, limit)
         return [step_of(row, self._fetch) for row in rows]
 
-    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
+    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
         if not step_ids:
             return {}
         return {row[0]: (row[1], HandOut(*row[2:])) for row in self._all("hand_outs", ids_of(step_ids))}
@@ -298,6 +298,9 @@ class SqliteTurn(Catalog):
             self._each("take_step", [take_row(step) for step in taken])
         return taken
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        return {queue for queue in queues if self._all("ready_ids", queue, 1)}
+
     def add_claim(self, claim: Claim) -> None:
         self._last_claim = max(self._last_claim, claim.id)
         self._each("insert_claim", [claim_row(claim)])
@@ -315,6 +318,9 @@ class SqliteTurn(Catalog):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         return [claim_of(row) for row in self._all("claims_due", now, limit)]
+
+    def claims_of(self, client: str) -> list[Claim]:
+        return [claim_of(row) for row in self._all("claims_of", client)]
 
     def postpone_claim(self, claim: int, deadline: int) -> None:
         self._each("postpone_claim", [(deadline, claim)])
@@ -336,6 +342,10 @@ class SqliteTurn(Catalog):
             key = (row.process_id, row.step_id, int(row.kind), row.at)
             taken += [due_of(stored) for stored in self._all("take_due", *key)]
         return taken
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        rows = self._all("going_on", ids_of(process_ids), int(DueKind.GO_ON)) if process_ids else []
+        return [due_of(row) for row in rows]
 
     def next_due_at(self) -> int | None:
         at: int | None = self._all("next_due_at")[0][0]
