@@ -34,7 +34,7 @@ from stepwell.store.sqlite.store import SqliteStore
 from tests.postgres import Databases
 from tests.store.records import NOW, audit, claim, definition, process
 
-TURNS = {"sqlite": 400, "postgres": 150}
+TURNS = {"sqlite": 400, "postgres": 220}
 OPERATIONS = 8
 """At most, in one turn."""
 QUEUES = [QueueName("default", "WORKER", name) for name in ("a", "b", "ü")]
@@ -363,6 +363,9 @@ class Requests:
         return [
             (self.random.randint(1, 3), self.number(), self.random.randint(1, 99), self.at(), 10, "h", "w")
         ]
+
+    def ask_look_around(self) -> list[Any]:
+        return [(self.entry_key(), self.some(self.step_id))]
 
     def ask_filled_queues(self) -> list[Any]:
         return [([1, 2, 3],)]

@@ -64,6 +64,7 @@ class PostgresStore:
             self._scrub, self._contended = False, []
             try:
                 yield turn
+                turn.finish()
                 if turn.failure is not None:
                     raise turn.failure
             except BaseException:
