@@ -497,9 +497,10 @@ select name, description, created, created_by from namespace order by name
 -- name: put_namespace
 insert into namespace (name, description, created, created_by) values ($1, $2, $3, $4) on conflict (name) do nothing
 
--- Waits for the end of whatever this writer began before.
--- name: writer_turn
-insert into writer (name, turn) values ($1, 0) on conflict (name) do update set at = now() returning turn
+-- Waits for the end of a commit of this writer that is under way; one that arrives later finds another fence.
+-- name: fence_writer
+insert into writer (name, turn, fence) values ($1, 0, $2)
+    on conflict (name) do update set fence = excluded.fence, at = now() returning turn
 
 -- name: drop_old_writers
 delete from writer where at < now() - interval '7 days'

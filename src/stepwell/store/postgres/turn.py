@@ -18,7 +18,7 @@ from stepwell.store.port import Changes
 from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.link import BadText, Link, Row
 from stepwell.store.postgres.numbers import Numbers
-from stepwell.store.postgres.queries import STATEMENTS
+from stepwell.store.postgres.queries import STATEMENTS, combined
 from stepwell.store.postgres.save import Key, Saving, set_aside_row
 from stepwell.store.sqlite.rows import (
     audit_row,
@@ -76,12 +76,15 @@ class PostgresTurn(Catalog, Saving):
         """Entries that somebody else has written since this turn read them."""
 
     def _all(self, name: str, *values: Any) -> list[Row]:
+        return self._run(STATEMENTS[name], values)
+
+    def _run(self, statement: str, values: Sequence[Any]) -> list[Row]:
         if self._scrub:
-            values = tuple(_scrubbed(value) for value in values)
+            values = [_scrubbed(value) for value in values]
         if self.failure is not None:
             raise self.failure
         try:
-            return self._link.fetch(STATEMENTS[name], *values)
+            return self._link.fetch(statement, *values)
         except BadText as error:
             self.bad_text = not self._scrub
             self.failure = Overtaken(error.message) if self.bad_text else error
@@ -89,6 +92,15 @@ class PostgresTurn(Catalog, Saving):
         except StepwellError as error:
             self.failure = error
             raise
+
+    def _together(self, parts: Sequence[tuple[str, Sequence[Row]]]) -> list[Row]:
+        """The statements of all parts as one; what the last one answers."""
+        if len(parts) == 1:
+            return self._each(*parts[0])
+        self.wrote = True
+        self._held.clear()
+        values = [list(column) for _, rows in parts for column in zip(*rows, strict=True)]
+        return self._run(combined(tuple(name for name, _ in parts)), values)
 
     def _each(self, name: str, rows: Sequence[Row]) -> list[Row]:
         """One statement for all rows, given as a list for each column."""
@@ -268,9 +280,10 @@ class PostgresTurn(Catalog, Saving):
         self._new_claims.append(claim_row(claim))
 
     def drop_claims(self, ids: Iterable[int]) -> None:
-        if self._new_claims:
+        dropped = list(ids)
+        if any(row[0] in dropped for row in self._new_claims):
             self.finish()
-        self._dropped_claims += ids
+        self._dropped_claims += dropped
 
     def finish(self) -> None:
         """Write what was kept back: rows of claims, which nothing else in a turn depends on."""
