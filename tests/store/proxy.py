@@ -14,6 +14,8 @@ class Cut(Enum):
     """The bytes never reach the database."""
     AFTER = auto()
     """They do, and the database acts on them; its answer never comes back."""
+    LATE = auto()
+    """They do, but only when `let_go` is called."""
 
 
 class Proxy:
@@ -27,6 +29,7 @@ class Proxy:
         self.url = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
         self.cut, self.mark = Cut.NEVER, b""
         self.cuts = 0
+        self._late, self._arrived = threading.Event(), threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -52,13 +55,23 @@ class Proxy:
 
     def _cut_here(self, client: socket.socket, server: socket.socket, data: bytes) -> None:
         cut, self.cut = self.cut, Cut.NEVER
-        # The client hears nothing more, whatever the database is about to say.
-        client.shutdown(socket.SHUT_RDWR)
+        self.cuts += 1
         if cut is Cut.AFTER:
             server.sendall(data)
-        else:
+        # The client hears nothing more, whatever the database is about to say.
+        client.shutdown(socket.SHUT_RDWR)
+        if cut is Cut.LATE:
+            self._late.wait(20)
+            server.sendall(data)
+            server.recv(65_536)
+            self._arrived.set()
+        elif cut is Cut.BEFORE:
             server.shutdown(socket.SHUT_RDWR)
-        self.cuts += 1
+
+    def let_go(self) -> None:
+        """What was late arrives now; returns when the database has answered."""
+        self._late.set()
+        assert self._arrived.wait(20)
 
     def __enter__(self) -> Self:
         return self

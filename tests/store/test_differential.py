@@ -34,7 +34,7 @@ from stepwell.store.sqlite.store import SqliteStore
 from tests.postgres import Databases
 from tests.store.records import NOW, audit, claim, definition, process
 
-TURNS = {"sqlite": 400, "postgres": 150}
+TURNS = {"sqlite": 400, "postgres": 200}
 OPERATIONS = 8
 """At most, in one turn."""
 QUEUES = [QueueName("default", "WORKER", name) for name in ("a", "b", "ü")]
@@ -367,6 +367,9 @@ class Requests:
             (self.random.randint(1, 3), self.number(), self.random.randint(1, 99), self.at(), 10, "h", "w")
         ]
 
+    def ask_look_around(self) -> list[Any]:
+        return [(self.entry_key(), self.some(self.step_id))]
+
     def ask_filled_queues(self) -> list[Any]:
         return [([1, 2, 3],)]
 
@@ -521,11 +524,11 @@ class Requests:
             statuses=tuple(self.random.sample(list(ProcessStatus), self.random.choice([0, 3]))),
             correlation_ids=self.random.choice([(), ("c",)]),
             tags=self.random.choice([(), (TagValue("k", "v"),)]),
-            text=self.random.choice([None, "Z", "漢", "re"]),
+            text=self.random.choice([None, None, None, "Z", "漢", "re"]),
             limit=self.number(),
             offset=self.number() % 2,
         )
-        return [(search, self.random.choice([None, [1, 2]]))]
+        return [(search, self.random.choice([None, None, [1, 2]]))]
 
     def read_find_definition(self) -> list[Any]:
         return [("default", self.name(), self.random.choice([None, self.number()]))]
@@ -612,7 +615,8 @@ def test_stores_answer_alike(kind: str, tmp_path: Path, postgres: Databases) -> 
         "error",
         "rollback",
     } - {"drop_blobs", "load"}
-    assert not wanted - set(effects), "these never did anything"
+    idle = wanted - set(effects)
+    assert not idle, "these never did anything"
     assert len({column.split(".")[0] for column in values}) == len(VARIED)
     assert not [column for column, seen in values.items() if len(seen) < 2], "these were always the same"
 

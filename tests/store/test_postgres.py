@@ -223,6 +223,20 @@ def test_a_commit_that_never_got_there_is_none(postgres_url: str) -> None:
         store.close()
 
 
+def test_a_commit_that_arrives_when_it_was_given_up_is_none(postgres_url: str) -> None:
+    """Otherwise the turn would be run again, and both would count."""
+    with Proxy(postgres_url) as proxy:
+        store = PostgresStore.open(proxy.url)
+        write_process(store, 64)
+        proxy.mark, proxy.cut = b"; commit", Cut.LATE
+        with pytest.raises(Overtaken, match="nothing was committed"):
+            write_process(store, 128)
+        proxy.let_go()
+        assert store.reads.process(128) is None
+        write_process(store, 128)
+        store.close()
+
+
 def test_a_connection_that_is_lost_in_a_turn_costs_that_turn_only(postgres_url: str) -> None:
     with Proxy(postgres_url) as proxy:
         store = PostgresStore.open(proxy.url)

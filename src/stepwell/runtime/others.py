@@ -8,7 +8,7 @@ only make a look come sooner. On a store of one writer none of this is used.
     INSTALLATION     `catalog`: its version is raised with every write of what lookups remember by name
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from stepwell.definition.plan import SERVER
 from stepwell.model.codec import EMPTY, change
@@ -105,11 +105,11 @@ class Others:
 
     # -- the catalog
 
-    def catalog_has_changed(self, turn: Turn) -> bool:
-        """Since this was asked last."""
-        version = _version(turn.entry(EntryKind.INSTALLATION, SERVER, CATALOG))
+    def look_around(self, turn: Turn, step_ids: Sequence[int]) -> tuple[bool, Mapping[int, int]]:
+        """Was the catalog written since this was asked last? And the processes of these steps."""
+        version, owners = turn.look_around((EntryKind.INSTALLATION, SERVER, CATALOG), step_ids)
         changed, self._catalog = version != self._catalog, version
-        return changed
+        return changed, owners
 
     @staticmethod
     def catalog_was_written(turn: Turn, now: int) -> None:

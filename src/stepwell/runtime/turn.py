@@ -109,10 +109,9 @@ class OneTurn:
 
     def _meet(self, others: Others) -> None:
         """What others may have written, and what this turn must hold so that they do not write it now."""
-        if others.catalog_has_changed(self._turn):
-            self._node.lookups.forget_names()
         others.beat(self._turn, self._now)
-        lock_first(self._node, self._turn, self._asks, self._now)
+        if lock_first(self._node, others, self._turn, self._asks, self._now):
+            self._node.lookups.forget_names()
 
     # -- what is in the inbox
 

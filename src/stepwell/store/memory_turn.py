@@ -19,7 +19,14 @@ from stepwell.store.tables import due_key
 class MemoryTurn(MemoryCatalog):
     # -- processes and steps
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        entry = self.entry(*mark)
+        owners = {id: process_id for id, (process_id, _) in self.hand_outs(step_ids).items()}
+        return 0 if entry is None else entry.version, owners
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
         return {process.id: process.revision for process in self.processes(process_ids)}
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
@@ -40,7 +47,7 @@ class MemoryTurn(MemoryCatalog):
                 found.append(step)
         return found
 
-    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
+    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
         return {step.id: (step.process_id, step.hand_out) for step in self.steps(step_ids)}
 
     def blocks(self, process_id: int) -> list[Block]:

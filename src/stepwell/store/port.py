@@ -80,8 +80,15 @@ class Turn(Protocol):
 
     # -- processes and steps: what decisions load and save
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
-        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained."""
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        """The version of one entry (0 = absent), and the processes of these steps. Nothing is locked."""
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
+        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained.
+
+        `step_ids`: steps of theirs of which the hand-outs are going to be asked for."""
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
         """In id order; unknown ids are left out. The same holds for all loads by id."""
@@ -91,9 +98,8 @@ class Turn(Protocol):
     def step_range(self, first: int, last: int, limit: int, open_only: bool = False) -> list[StepContext]:
         """Steps with first <= id <= last in id order, at most `limit`."""
 
-    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
-        """The hand-out columns as they are now: step id → (process id, hand-out). Locks the steps it finds, unless
-        this is only a `look`: then just the process ids are for good, where there are other writers."""
+    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
+        """The hand-out columns as they are now: step id → (process id, hand-out). Locks the steps it finds."""
 
     def blocks(self, process_id: int) -> list[Block]:
         """Runs of ids beyond the first, by first id."""

@@ -159,9 +159,24 @@ select
 select id, process, ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker
   from step where id = any($1::bigint[]) order by id for update
 
--- name: seen_hand_outs
-select id, process, ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker
-  from step where id = any($1::bigint[]) order by id
+-- The version of one entry (step 0), and the processes of some steps.
+-- name: look_around
+select 0::bigint, version from entry where kind = $1 and namespace = $2 and name = $3
+union all
+select id, process from step where id = any($4::bigint[])
+
+-- Processes first, by id, then steps of theirs, by id. Rows that are waited for come back as they are then.
+-- name: lock_with_steps
+with l as materialized (
+  select id, revision from process where id = any($1::bigint[]) order by id for update),
+     h as materialized (
+  select id, process, ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker
+    from step where id = any($2::bigint[]) and process = any(array(select id from l)) order by id for update)
+select true, id, revision, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint, null::bigint,
+       null::bigint, null::bigint, null::bigint, null::text, null::text from l
+union all
+select false, id, process, ready, token, claim, deadline, deliveries, runs, polled, start, first_start, executor, worker
+  from h
 
 -- Which of these queues hold anything.
 -- name: filled_queues
@@ -358,13 +373,12 @@ select id, namespace, type, name from queue
 select count(*) from (
   select 1 from step where queue = $1 and ready is not null and (ready, id) < ($2::bigint, $3::bigint) limit $4) q
 
--- name: insert_claim
-insert into claim (id, client, host, poll_id, created, deadline, steps) values ($1, $2, $3, $4, $5, $6, $7)
-
 -- Waits for nothing: a row that another node looks at goes when its deadline is looked at again.
--- name: delete_claims
-with c as materialized (select id from claim where id = any($1::bigint[]) order by id for update skip locked)
-delete from claim using c where claim.id = c.id
+-- name: save_claims
+with c as materialized (select id from claim where id = any($8::bigint[]) order by id for update skip locked),
+     d as (delete from claim using c where claim.id = c.id)
+insert into claim (id, client, host, poll_id, created, deadline, steps)
+select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[])
 
 -- name: claim_of_poll
 select id, client, host, poll_id, created, deadline, steps
@@ -483,9 +497,10 @@ select name, description, created, created_by from namespace order by name
 -- name: put_namespace
 insert into namespace (name, description, created, created_by) values ($1, $2, $3, $4) on conflict (name) do nothing
 
--- Waits for the end of whatever this writer began before.
--- name: writer_turn
-insert into writer (name, turn) values ($1, 0) on conflict (name) do update set at = now() returning turn
+-- Waits for the end of a commit of this writer that is under way; one that arrives later finds another fence.
+-- name: fence_writer
+insert into writer (name, turn, fence) values ($1, 0, $2)
+    on conflict (name) do update set fence = excluded.fence, at = now() returning turn
 
 -- name: drop_old_writers
 delete from writer where at < now() - interval '7 days'

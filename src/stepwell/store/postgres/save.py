@@ -5,6 +5,7 @@ from typing import Any
 
 from stepwell.model.entry import Entry
 from stepwell.model.errors import Overtaken
+from stepwell.model.process import ProcessContext
 from stepwell.model.step import StepContext
 from stepwell.store.port import Changes, SetAside
 from stepwell.store.postgres.link import Row
@@ -45,6 +46,9 @@ class Saving:
     seen: dict[Key, Entry | None]
     overtaken: list[Key]
 
+    def _together(self, parts: Sequence[tuple[str, Sequence[Row]]]) -> list[Row]:
+        raise NotImplementedError
+
     def _each(self, name: str, rows: Sequence[Row]) -> list[Row]:
         raise NotImplementedError
 
@@ -52,47 +56,44 @@ class Saving:
         raise NotImplementedError
 
     def _save(self, changes: Changes) -> Sequence[int]:
-        self._save_processes(changes)
-        missed = self._save_steps(changes)
-        if changes.executions:
-            rows = [execution_row(e, NO_LIMIT, spill) for e in changes.executions]
-            self._each("insert_execution", rows)
-        if changes.blocks:
-            self._each("insert_block", [(b.process_id, b.first, b.count) for b in changes.blocks])
-        self._save_due(changes)
-        self._append(changes)
-        return missed
-
-    def _save_processes(self, changes: Changes) -> None:
-        if changes.new_processes:
-            self._each("insert_process", [process_row(p, NO_LIMIT, spill) for p in changes.new_processes])
-        if changes.processes:
-            self._each("update_process", [process_update(p, NO_LIMIT, spill) for p in changes.processes])
-
-    def _save_steps(self, changes: Changes) -> Sequence[int]:
-        if changes.new_steps:
-            self._each("insert_step", [step_row(s, NO_LIMIT, spill) for s in changes.new_steps])
-        missed: Sequence[int] = ()
+        """In one statement, but for what is written after rows that it may depend on."""
         changed = [
             *((s, KEPT) for s in changes.steps),
             *((s, WITHDRAWN) for s in changes.withdrawn),
             *((s, OFFERED) for s in changes.offered),
         ]
-        if changed:
-            written = {row[0] for row in self._each("update_steps", [_step(s, kind) for s, kind in changed])}
-            missed = sorted({s.process_id for s, _ in changed if s.id not in written})
+        parts: list[tuple[str, Sequence[Row]]] = [
+            ("insert_process", [process_row(p, NO_LIMIT, spill) for p in changes.new_processes]),
+            ("update_process", [process_update(p, NO_LIMIT, spill) for p in changes.processes]),
+            ("insert_step", [step_row(s, NO_LIMIT, spill) for s in changes.new_steps]),
+            ("insert_execution", [execution_row(e, NO_LIMIT, spill) for e in changes.executions]),
+            ("insert_block", [(b.process_id, b.first, b.count) for b in changes.blocks]),
+            ("drop_due", [(process, step, int(kind)) for process, step, kind in changes.undue]),
+            ("drop_due_of_processes", [(id,) for id in changes.ended]),
+            ("update_steps", [_step(s, kind) for s, kind in changed]),
+        ]
+        given = [part for part in parts if part[1]]
+        answer: list[Row] = []
+        if _meets(changes.new_processes, changes.processes) or _meets(
+            changes.new_steps, [s for s, _ in changed]
+        ):
+            for part in given:
+                answer = self._each(*part)
+        elif given:
+            answer = self._together(given)
+        self._save_rest(changes)
+        if not changed:
+            return ()
+        written = {row[0] for row in answer}
+        return sorted({s.process_id for s, _ in changed if s.id not in written})
+
+    def _save_rest(self, changes: Changes) -> None:
         if changes.inputs:
             self._each("replace_inputs", [input_row(s, NO_LIMIT, spill) for s in changes.inputs])
-        return missed
-
-    def _save_due(self, changes: Changes) -> None:
-        if changes.undue:
-            self._each("drop_due", [(process, step, int(kind)) for process, step, kind in changes.undue])
-        if changes.ended:
-            self._write("drop_due_of_processes", changes.ended)
         if changes.due:
             rows = {(row.process_id, row.step_id, row.kind): due_row(row) for row in changes.due}
             self._each("put_due", list(rows.values()))
+        self._append(changes)
 
     def _append(self, changes: Changes) -> None:
         if changes.set_aside:
@@ -147,6 +148,11 @@ class Saving:
         if rows and len(self._each(statement, rows)) != len(rows):
             self.overtaken += [(row[0], row[1], row[2]) for row in rows]
             raise Overtaken("another node has written what this turn has read")
+
+
+def _meets(new: Sequence[ProcessContext | StepContext], old: Sequence[ProcessContext | StepContext]) -> bool:
+    """Are there rows that this very save is to insert and to update?"""
+    return bool(new and old) and not {row.id for row in new}.isdisjoint(row.id for row in old)
 
 
 def set_aside_row(number: int, event: SetAside) -> Row:

@@ -24,6 +24,13 @@ UNKNOWN_S = 20.0
 """How long a turn is waited for of which it is not known whether it was committed."""
 
 
+_NOTE = (
+    "insert into writer (name, turn, fence) values ('{name}', {turn}, {fence}) on conflict (name) do update "
+    "set turn = case when writer.fence = {fence} then {turn} else 1 / (writer.turn - writer.turn) end; commit"
+)
+"""The end of every turn that has written something. Behind a fence it fails, and the turn with it."""
+
+
 class PostgresStore:
     shared = True
 
@@ -32,7 +39,7 @@ class PostgresStore:
         self._writes = exclusive
         self._writer = token_hex(8)
         """Under this name this store notes which of its turns was committed last."""
-        self._turn_number = 0
+        self._turn_number = self._fence = 0
         self._link = Link(url, writer=True)
         self._numbers_link = Link(url, writer=True)
         self._numbers = Numbers(self._numbers_link)
@@ -64,6 +71,7 @@ class PostgresStore:
             self._scrub, self._contended = False, []
             try:
                 yield turn
+                turn.finish()
                 if turn.failure is not None:
                     raise turn.failure
             except BaseException:
@@ -96,10 +104,7 @@ class PostgresStore:
             link.execute("commit")
             return
         self._turn_number += 1
-        note = (
-            f"insert into writer (name, turn) values ('{self._writer}', {self._turn_number}) "
-            f"on conflict (name) do update set turn = {self._turn_number}; commit"
-        )
+        note = _NOTE.format(name=self._writer, turn=self._turn_number, fence=self._fence)
         try:
             said = link.execute(note)
         except Unreachable as error:
@@ -114,13 +119,14 @@ class PostgresStore:
 
     def _was_committed(self, link: Link, number: int) -> bool:
         """The connection was lost in the middle of a commit: what the database says of it. Raises Unreachable."""
+        self._fence += 1
         give_up = time.monotonic() + UNKNOWN_S
         pause = 0.05
         while True:
             try:
                 link.connect()
-                # A turn that is still under way over there holds this row, and is waited for.
-                turn: int = link.fetch(STATEMENTS["writer_turn"], self._writer)[0][0]
+                # A commit that is still under way over there holds this row, and is waited for.
+                turn: int = link.fetch(STATEMENTS["fence_writer"], self._writer, self._fence)[0][0]
                 return turn == number
             except Busy as error:
                 if time.monotonic() > give_up:

@@ -18,7 +18,7 @@ from stepwell.store.port import Changes
 from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.link import BadText, Link, Row
 from stepwell.store.postgres.numbers import Numbers
-from stepwell.store.postgres.queries import STATEMENTS
+from stepwell.store.postgres.queries import STATEMENTS, combined
 from stepwell.store.postgres.save import Key, Saving, set_aside_row
 from stepwell.store.sqlite.rows import (
     audit_row,
@@ -65,6 +65,10 @@ class PostgresTurn(Catalog, Saving):
         self.wrote = False
         self._locked: dict[int, int | None] = {}
         """Processes by their revision; None = there is no such process."""
+        self._held: dict[int, tuple[int, HandOut]] = {}
+        """Hand-outs of steps that were locked with their processes, until something is written."""
+        self._new_claims: list[Row] = []
+        self._dropped_claims: list[int] = []
         self._contended = list(contended)
         self.seen: dict[Key, Entry | None] = {}
         """Entries as this turn has read or written them; None = absent."""
@@ -72,12 +76,15 @@ class PostgresTurn(Catalog, Saving):
         """Entries that somebody else has written since this turn read them."""
 
     def _all(self, name: str, *values: Any) -> list[Row]:
+        return self._run(STATEMENTS[name], values)
+
+    def _run(self, statement: str, values: Sequence[Any]) -> list[Row]:
         if self._scrub:
-            values = tuple(_scrubbed(value) for value in values)
+            values = [_scrubbed(value) for value in values]
         if self.failure is not None:
             raise self.failure
         try:
-            return self._link.fetch(STATEMENTS[name], *values)
+            return self._link.fetch(statement, *values)
         except BadText as error:
             self.bad_text = not self._scrub
             self.failure = Overtaken(error.message) if self.bad_text else error
@@ -86,23 +93,44 @@ class PostgresTurn(Catalog, Saving):
             self.failure = error
             raise
 
+    def _together(self, parts: Sequence[tuple[str, Sequence[Row]]]) -> list[Row]:
+        """The statements of all parts as one; what the last one answers."""
+        if len(parts) == 1:
+            return self._each(*parts[0])
+        self.wrote = True
+        self._held.clear()
+        values = [list(column) for _, rows in parts for column in zip(*rows, strict=True)]
+        return self._run(combined(tuple(name for name, _ in parts)), values)
+
     def _each(self, name: str, rows: Sequence[Row]) -> list[Row]:
         """One statement for all rows, given as a list for each column."""
         self.wrote = True
+        self._held.clear()
         return self._all(name, *map(list, zip(*rows, strict=True)))
 
     def _write(self, name: str, *values: Any) -> list[Row]:
         self.wrote = True
+        self._held.clear()
         return self._all(name, *values)
 
     # -- processes and steps
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        found = {row[0]: row[1] for row in self._all("look_around", *mark, step_ids)}
+        return found.pop(0, 0), found
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
         """What this turn has locked before it need not ask for again."""
         missing = [id for id in process_ids if id not in self._locked]
         if missing:
             self._locked.update(dict.fromkeys(missing))
-            self._locked.update({row[0]: row[1] for row in self._all("lock_processes", missing)})
+            for is_process, id, number, *hand_out in self._all("lock_with_steps", missing, step_ids):
+                if is_process:
+                    self._locked[id] = number
+                else:
+                    self._held[id] = (number, HandOut(*hand_out))
         wanted = ((id, self._locked[id]) for id in sorted(set(process_ids)))
         return {id: revision for id, revision in wanted if revision is not None}
 
@@ -116,11 +144,13 @@ class PostgresTurn(Catalog, Saving):
         rows = self._all("open_step_range" if open_only else "step_range", first, last, limit)
         return [step_of(row, self._fetch) for row in rows]
 
-    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
-        if not step_ids:
-            return {}
-        rows = self._all("seen_hand_outs" if look else "hand_outs", step_ids)
-        return {row[0]: (row[1], HandOut(*row[2:])) for row in rows}
+    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
+        held = {id: self._held[id] for id in step_ids if id in self._held}
+        missing = [id for id in step_ids if id not in held] if len(held) < len(step_ids) else ()
+        if missing:
+            rows = self._all("hand_outs", missing)
+            held |= {row[0]: (row[1], HandOut(*row[2:])) for row in rows}
+        return held
 
     def blocks(self, process_id: int) -> list[Block]:
         return [Block(*row) for row in self._all("blocks", process_id)]
@@ -247,12 +277,25 @@ class PostgresTurn(Catalog, Saving):
 
     def add_claim(self, claim: Claim) -> None:
         self._numbers.saw_claim(claim.id)
-        self._write("insert_claim", *claim_row(claim))
+        self._new_claims.append(claim_row(claim))
 
     def drop_claims(self, ids: Iterable[int]) -> None:
-        self._write("delete_claims", list(ids))
+        dropped = list(ids)
+        if any(row[0] in dropped for row in self._new_claims):
+            self.finish()
+        self._dropped_claims += dropped
+
+    def finish(self) -> None:
+        """Write what was kept back: rows of claims, which nothing else in a turn depends on."""
+        if self._new_claims or self._dropped_claims:
+            columns = [list(column) for column in zip(*self._new_claims, strict=True)] or [
+                [] for _ in range(7)
+            ]
+            dropped, self._new_claims, self._dropped_claims = self._dropped_claims, [], []
+            self._write("save_claims", *columns, dropped)
 
     def claim_of_poll(self, client: str, poll_id: str) -> Claim | None:
+        self.finish()
         row = self._first("claim_of_poll", client, poll_id)
         return None if row is None else claim_of(row)
 
@@ -260,12 +303,15 @@ class PostgresTurn(Catalog, Saving):
         return self._numbers.claim()
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
+        self.finish()
         return [claim_of(row) for row in self._all("claims_due", now, limit)]
 
     def claims_of(self, client: str) -> list[Claim]:
+        self.finish()
         return [claim_of(row) for row in self._all("claims_of", client)]
 
     def postpone_claim(self, claim: int, deadline: int) -> None:
+        self.finish()
         self._write("postpone_claim", deadline, claim)
 
     def extend(self, leases: Sequence[tuple[int, int, int]]) -> list[bool]:
@@ -300,6 +346,7 @@ class PostgresTurn(Catalog, Saving):
         return at
 
     def next_claim_deadline(self) -> int | None:
+        self.finish()
         deadline: int | None = self._all("next_claim_deadline")[0][0]
         return deadline
 

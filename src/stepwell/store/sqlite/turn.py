@@ -90,7 +90,14 @@ class SqliteTurn(Catalog):
 
     # -- processes and steps
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        entry = self.entry(*mark)
+        owners = {id: process_id for id, (process_id, _) in self.hand_outs(step_ids).items()}
+        return 0 if entry is None else entry.version, owners
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
         return dict(self._all("revisions", ids_of(process_ids))) if process_ids else {}
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
@@ -107,7 +114,7 @@ class SqliteTurn(Catalog):
         rows = self._all("open_step_range" if open_only else "step_range", first, last, limit)
         return [step_of(row, self._fetch) for row in rows]
 
-    def hand_outs(self, step_ids: Sequence[int], look: bool = False) -> Mapping[int, tuple[int, HandOut]]:
+    def hand_outs(self, step_ids: Sequence[int]) -> Mapping[int, tuple[int, HandOut]]:
         if not step_ids:
             return {}
         return {row[0]: (row[1], HandOut(*row[2:])) for row in self._all("hand_outs", ids_of(step_ids))}

@@ -157,10 +157,12 @@ create table number (
 
 insert into number values ('id', 64), ('claim', 0), ('queue', 0), ('definition', 0), ('policy', 0), ('set_aside', 0), ('audit', 0);
 
--- The last turn that each writer has committed: what a node reads that lost its connection in the middle of a commit.
+-- The last turn that each writer has committed: what a node reads that lost its connection in the middle of a commit. It
+-- raises `fence` as it reads, and a commit that is under way with another fence fails.
 create table writer (
   name             text collate "C" not null,
   turn             bigint not null,
+  fence            bigint not null,
   at               timestamptz not null default now(),
   primary key (name)
 );
