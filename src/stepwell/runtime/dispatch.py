@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 
 from stepwell.engine.compensate import UNDO
-from stepwell.engine.process import CLOSING
+from stepwell.engine.process import is_closing
 from stepwell.model.codec import change
 from stepwell.model.step import StepContext
 from stepwell.model.work import Claim, QueueName, WorkRequest
@@ -231,7 +231,7 @@ class Dispatch:
         if self._others is None or not process_ids:
             return self.closing
         rows = turn.going_on(sorted(set(process_ids)))
-        return {row.process_id for row in rows if row.body in (CLOSING, UNDO)}
+        return {row.process_id for row in rows if row.body == UNDO or is_closing(row.body)}
 
     def _claim_of(self, waiting: Waiting, turn: Turn) -> int:
         if not waiting.claim:

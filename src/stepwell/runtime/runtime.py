@@ -28,6 +28,7 @@ from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.distant import Distant
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.moment import at_once, of_process
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
@@ -55,7 +56,9 @@ class Runtime:
         self.clock = clock or WallClock()
         self.node = node
         self.vault = vault or Vault()
-        self._lane = Lane(store, self.clock, settings or RuntimeSettings(), self.vault, node)
+        settings = settings or RuntimeSettings()
+        self._most_waiting = settings.most_waiting
+        self._lane = Lane(store, self.clock, settings, self.vault, node)
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans = Plans()
@@ -87,7 +90,8 @@ class Runtime:
     # -- processes
 
     async def start(self, request: StartRequest) -> ProcessContext:
-        """Durable when it answers. Raises NotFound for an unknown definition."""
+        """Durable when it answers. Raises NotFound for an unknown definition, Busy when too much waits already."""
+        self._admit()
         started: ProcessContext = await self._ask(lambda answer: StartAsk(answer, request))
         return started
 
@@ -151,7 +155,10 @@ class Runtime:
         return Polls(*self._lane.node.dispatch.polls(queue))
 
     async def run(self, request: StartRequest, wait_ms: int) -> ProcessContext:
-        """Start a process and wait for its end or its response, at most so long; then as it is. Raises NotFound."""
+        """Start a process and wait for its end or its response, at most so long; then as it is.
+
+        Raises NotFound for an unknown definition, Busy when too much waits already."""
+        self._admit()
         end: asyncio.Future[ProcessContext | None] = self._loop.create_future()
         self._callers.add(end)
 
@@ -259,10 +266,23 @@ class Runtime:
         return result
 
     async def read(self, query: Callable[[Reads], T]) -> T:
-        """Run a query over committed rows beside the loop."""
+        """Run a query over committed rows beside the loop; all that it reads is of one moment."""
         if self._closed:
             raise Busy("the server is stopping")
-        return await self._loop.run_in_executor(self._readers, query, self.store.reads)
+        return await self._loop.run_in_executor(self._readers, at_once, query, self.store.reads)
+
+    async def read_process(
+        self, process_id: int, query: Callable[[Reads, ProcessContext, Plan], T]
+    ) -> tuple[ProcessContext, Plan, T]:
+        """A process and its plan, with what the query reads of them at the same moment. Raises NotFound.
+
+        The plan is looked up before that moment; a process that follows another one by then is read once more."""
+        process = await self._process(process_id)
+        while True:
+            plan = await self.plan_of(process)
+            process, found = await self.read(of_process(process, plan, query))
+            if found is not None:
+                return process, plan, found
 
     async def look(self, process_id: int, query: Callable[[ProcessRows], T]) -> T:
         """Run a query over what one process is made of: rows, or what is in memory when it has none yet."""
@@ -290,6 +310,12 @@ class Runtime:
         return plan
 
     # -- the lane
+
+    def _admit(self) -> None:
+        """A new process adds work, a result takes some away: under more load than there is room for, what has begun
+        goes on at its pace, and whoever starts more hears at once that it is too much. Raises Busy."""
+        if self._thread.waiting() >= self._most_waiting:
+            raise Busy("too many requests wait already; try again in a moment")
 
     async def _ask(self, make: Callable[[Callable[[Any], None]], Ask]) -> Any:
         if self._closed:

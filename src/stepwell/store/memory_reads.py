@@ -1,6 +1,7 @@
 """The readers' side of the memory store: committed rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -28,11 +29,20 @@ class MemoryReads:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
 
-    def process(self, id: int) -> ProcessContext | None:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._tables.lock:
+            yield
+
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         return self._tables.process.committed(id)
 
     def step(self, id: int) -> StepContext | None:
         return self._tables.step.committed(id)
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        found = (self._tables.step.committed(id) for id in sorted(set(ids)))
+        return [step for step in found if step is not None]
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000

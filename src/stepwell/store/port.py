@@ -241,9 +241,13 @@ class Turn(Protocol):
 class Reads(Protocol):
     """Committed rows, for people and lists. Safe from any thread."""
 
-    def process(self, id: int) -> ProcessContext | None: ...
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
+        """Without `large`, values that the store keeps apart for their size may be empty: they are not read."""
 
     def step(self, id: int) -> StepContext | None: ...
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        """In id order; unknown ids are left out."""
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
@@ -315,6 +319,9 @@ class Reads(Protocol):
 
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What this thread reads inside the block is of one moment: no commit falls in between. Short, not nested."""
 
     def table(self, name: str) -> Iterator[Record]:
         """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from stepwell.model.audit import Audit
@@ -34,6 +35,7 @@ from stepwell.store.sqlite.rows import (
     entry_of,
     execution_of,
     finished_of,
+    left_apart,
     process_of,
     step_of,
 )
@@ -73,18 +75,34 @@ class PostgresReads(Catalog):
         try:
             return link.fetch(statement, *values)
         except Unreachable:
-            if is_new:
+            if is_new or getattr(self._local, "in_snapshot", False):
                 raise
             link.connect()
             return link.fetch(statement, *values)
 
-    def process(self, id: int) -> ProcessContext | None:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        link = self._link()
+        link.connect()
+        link.execute("begin isolation level repeatable read read only")
+        self._local.in_snapshot = True
+        try:
+            yield
+        finally:
+            self._local.in_snapshot = False
+            with suppress(Unreachable):
+                link.execute("rollback")
+
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", [id])
-        return process_of(rows[0], self._fetch) if rows else None
+        return process_of(rows[0], self._fetch if large else left_apart) if rows else None
 
     def step(self, id: int) -> StepContext | None:
         rows = self._all("steps", [id])
         return step_of(rows[0], self._fetch) if rows else None
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        return [step_of(row, self._fetch) for row in self._all("steps", list(ids))] if ids else []
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000

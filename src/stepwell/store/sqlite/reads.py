@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from stepwell.store.sqlite.rows import (
     execution_of,
     finished_of,
     ids_of,
+    left_apart,
     process_of,
     step_of,
 )
@@ -74,13 +76,28 @@ class SqliteReads(Catalog):
         with translated():
             return super()._all(name, *values)
 
-    def process(self, id: int) -> ProcessContext | None:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: it begins with the first read inside."""
+        connection = self._connection
+        with translated():
+            connection.execute("begin")
+        try:
+            yield
+        finally:
+            with translated():
+                connection.execute("rollback")
+
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
-        return process_of(rows[0], self._fetch) if rows else None
+        return process_of(rows[0], self._fetch if large else left_apart) if rows else None
 
     def step(self, id: int) -> StepContext | None:
         rows = self._all("steps", ids_of([id]))
         return step_of(rows[0], self._fetch) if rows else None
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        return [step_of(row, self._fetch) for row in self._all("steps", ids_of(ids))] if ids else []
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
