@@ -83,8 +83,7 @@ class PostgresReads(Catalog):
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         link = self._link()
-        link.connect()
-        link.execute("begin isolation level repeatable read read only")
+        link.begin("begin isolation level repeatable read read only")
         self._local.in_snapshot = True
         try:
             yield
