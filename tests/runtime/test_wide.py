@@ -69,9 +69,9 @@ def _output(work: Any) -> bytes:
 
 
 @pytest.fixture
-def crowd(lanes: Lanes) -> Callable[[], Crowd]:
+def crowd(embedded: Lanes) -> Callable[[], Crowd]:
     """Each time the same store, a new lane and new counters."""
-    return lambda: Crowd(lanes.store)
+    return lambda: Crowd(embedded.store)
 
 
 def loop(width: int, concurrency: int, child: dict[str, Any]) -> list[dict[str, Any]]:

@@ -255,6 +255,9 @@ def test_connections_that_died_while_nobody_used_them_cost_nothing(postgres_url:
     other = PostgresStore.open(postgres_url)
     kill = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
     other._link.execute(f"{kill} and application_name = 'stepwell'")
+    with store.reads.snapshot():
+        assert store.reads.process(64)
+    other._link.execute(f"{kill} and application_name = 'stepwell'")
     assert store.reads.process(64)
     write_process(store, 128)
     store.close()

@@ -46,6 +46,8 @@ class Others:
         self._catalog = -1
         self._next_beat = 0
         self._beats = False
+        self._began = False
+        """A turn of this run was committed."""
         self._next_look = 0
         self._next_sweep = 0
         self._pause = LOOK_MS
@@ -128,7 +130,13 @@ class Others:
         self._beats = True
         rows = turn.entries(EntryKind.NODE, SERVER, "")
         self.dead += [row.name for row in rows if row.name != self.node and row.updated <= now - DEAD_MS]
+        if not self._began:
+            # What stands under this name is of an earlier run.
+            self.dead.append(self.node)
         self._alone = all(row.name in (self.node, *self.dead) for row in rows)
+
+    def committed(self) -> None:
+        self._began = True
 
     def claims_of_dead(self, turn: Turn) -> list[Claim]:
         return [claim for name in self.dead for claim in turn.claims_of(f"{OWN_HANDS}{name}")]

@@ -105,6 +105,8 @@ class OneTurn:
     def committed(self) -> None:
         """Keep what is worth keeping. Called after the commit, never after a rollback."""
         self._node.clockwork.committed()
+        if self._node.others is not None:
+            self._node.others.committed()
         self._folds.committed()
 
     def _meet(self, others: Others) -> None:

@@ -115,6 +115,18 @@ class Link:
             target_session_attrs="read-write",
         )
 
+    def begin(self, statement: str = "begin") -> None:
+        """Begin a transaction. The connection may have died while nobody used it: nothing was asked yet, so that is
+        tried once more. Raises Unreachable."""
+        is_new = self.connect()
+        try:
+            self.execute(statement)
+        except Unreachable:
+            if is_new:
+                raise
+            self.connect()
+            self.execute(statement)
+
     def fetch(self, statement: str, *values: Any) -> list[Row]:
         rows: list[Row] = self._run(self._alive().fetch(statement, *values))
         return rows

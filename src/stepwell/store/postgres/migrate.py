@@ -5,7 +5,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import NamedTuple
 
-from stepwell.model.errors import Conflict
+from stepwell.model.errors import Conflict, StepwellError
 from stepwell.store.postgres.link import Link
 
 _TABLE = """
@@ -85,7 +85,7 @@ def _prepare(link: Link) -> None:
         try:
             link.execute(_TABLE)
             return
-        except Conflict:
+        except StepwellError:
             if attempt == _TRIES - 1:
                 raise
 

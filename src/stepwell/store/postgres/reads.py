@@ -82,7 +82,8 @@ class PostgresReads(Catalog):
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        link = self._begin()
+        link = self._link()
+        link.begin("begin isolation level repeatable read read only")
         self._local.in_snapshot = True
         try:
             yield
@@ -90,19 +91,6 @@ class PostgresReads(Catalog):
             self._local.in_snapshot = False
             with suppress(Unreachable):
                 link.execute("rollback")
-
-    def _begin(self) -> Link:
-        """A connection may have died since it was used last: nothing was read yet, so another does as well."""
-        link, begin = self._link(), "begin isolation level repeatable read read only"
-        if link.connect():
-            link.execute(begin)
-            return link
-        try:
-            link.execute(begin)
-        except Unreachable:
-            link.connect()
-            link.execute(begin)
-        return link
 
     def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", [id])

@@ -66,7 +66,7 @@ class PostgresStore:
     def turn(self) -> Iterator[PostgresTurn]:
         with self._one_turn:
             link = self._writing()
-            self._begin(link)
+            link.begin()
             turn = PostgresTurn(link, self._numbers, self._queues, self._scrub, self._contended)
             self._scrub, self._contended = False, []
             try:
@@ -80,17 +80,6 @@ class PostgresStore:
                 raise
             self._commit(link, turn)
             self._queues.update(turn.new_queues)
-
-    def _begin(self, link: Link) -> None:
-        is_new = link.connect()
-        try:
-            link.execute("begin")
-        except Unreachable:
-            # It may have died while nobody used it. Nothing was asked yet, so one more try costs nothing.
-            if is_new:
-                raise
-            link.connect()
-            link.execute("begin")
 
     @staticmethod
     def _roll_back(link: Link) -> None:
