@@ -24,6 +24,8 @@ class AskingChecks(Invariants):
         """`told`: of whose end or response those who wait for it were told in this turn; None when the server died."""
         self._before = {new.id: old for old, new in delta.processes}
         for old, new in delta.steps:
+            if self.step_plan(new).type is StepType.DEPENDSON and (old is None or old.output != new.output):
+                self._check_newest(new)
             if new.status is not StepStatus.COMPLETED or (old is not None and old.status is new.status):
                 continue
             if self.was_ordered(new):
@@ -47,6 +49,11 @@ class AskingChecks(Invariants):
             broken("a table decides as it stands", f"{shown(step)}: {said}, {wanted} was right")
         self.see("a table decided" if wanted else "no rule of a table held")
 
+    def _check_newest(self, step: StepContext) -> None:
+        for term in decode(step.output).get("terms", ()):
+            if term["processId"] is not None and self._is_outdated(term):
+                broken("a name means its newest process", f"{shown(step)}: {term}")
+
     def _check_dependence(self, step: StepContext) -> None:
         terms = decode(step.output)["terms"]
         facts = []
@@ -55,8 +62,6 @@ class AskingChecks(Invariants):
             facts.append(holds)
             if holds and term["step"] is None and term["is"] not in self._statuses(term["processId"]):
                 broken("what is depended on is so", f"{shown(step)}: {term}")
-            if holds and self._is_outdated(term):
-                broken("a name means its newest process", f"{shown(step)}: {term}")
         text = decode(step.input)["dependsOnStatement"]
         enough = all(facts) if " OR " not in text else any(facts)
         parse_statement(text)

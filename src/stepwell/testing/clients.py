@@ -18,7 +18,8 @@ from stepwell.testing.world import LOST, Line, World
 
 KEYED = 0.2
 """Of all starts, so many have an idempotency key; there are few of them, so that they meet."""
-PATIENCE_MS = (0, 0, 40, 3_000)
+MEDDLES = 0.1
+PATIENCE_MS = (0, 40, 3_000, 3_000)
 """How long a caller waits for the end: that matters for API_ORCHESTRATION only."""
 
 
@@ -167,23 +168,36 @@ class Operator:
             self.begin()
             return
         process_id = random.choice(self._ledger.processes[-8:])
-        unsaved = list(self._line.server.stretches())
-        if unsaved and random.random() < 0.5:
-            process_id = random.choice(unsaved)
-            self._world.sightings["an operator met what is in memory only"] += 1
-        elif random.random() < 0.03:
+        if random.random() < 0.03:
             process_id += 1
         event: AnyEvent = random.choices(
             (TerminateRequested(reason="enough"), ResumeRequested(), ReviewRequested(reason="seen")),
             weights=(2, 5, 0.3),
         )[0]
 
+        self._send(process_id, event, self.begin)
+
+    def meddle(self) -> None:
+        """Now and then with a run that is in memory only: somebody has guessed its id, or seen a log."""
+        unsaved = list(self._line.server.stretches())
+        if not unsaved or self._stopped or self._world.random.random() > MEDDLES:
+            return
+        process_id = self._world.random.choice(unsaved)
+
+        def send() -> None:
+            if process_id in self._line.server.stretches():
+                self._world.sightings["an operator met what is in memory only"] += 1
+            self._send(process_id, TerminateRequested(reason="at once"), lambda: None)
+
+        self._world.after(self._world.random.choice((0, 1, 5)), send)
+
+    def _send(self, process_id: int, event: AnyEvent, then: Callable[[], None]) -> None:
         def heard(value: Any) -> None:
             said = value.code if isinstance(value, StepwellError) else value
             self._world.note(type(event).__name__, process_id, said)
             if value is None:
                 self._world.sightings[type(event).__name__] += 1
-            self.begin()
+            then()
 
         self._line.call(lambda answer: EventAsk(answer, process_id, event), heard)
 

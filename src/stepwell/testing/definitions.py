@@ -33,6 +33,7 @@ HOOK = "hook"
 """The process that hooks and policies start. Has neither, so that there is an end to it."""
 
 WIDE_LOOP = "wide"
+FILLER = "fill"
 CONTAINERS = (StepType.LIST, StepType.PARALLEL, StepType.FOREACH, StepType.SWITCH, StepType.WHILE)
 
 DEEPEST = 3
@@ -88,7 +89,7 @@ class Drawing:
         steps = self._sequence(1, random.randint(2, 5) if self._graph else random.randint(1, 4), ())
         if random.random() < 0.06 and not self._graph:
             filler = range(WIDE)
-            steps += tuple(StepDefinition(type=StepType.NOOP, name="fill", ref=f"f{n}") for n in filler)
+            steps += tuple(StepDefinition(type=StepType.NOOP, name=FILLER, ref=f"f{n}") for n in filler)
             steps += self._sequence(2, 1, steps)
         return ProcessDefinition(
             name=name,

@@ -41,6 +41,7 @@ QUICK = {
     **dict.fromkeys(BUILT_IN, 1.5),
     StepType.NOOP: 2.0,
     StepType.PARALLEL: 2.0,
+    StepType.FOREACH: 1.0,
     StepType.LIST: 1.0,
     StepType.SWITCH: 1.5,
     StepType.WHILE: 0.7,

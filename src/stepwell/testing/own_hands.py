@@ -69,7 +69,7 @@ class OwnHands:
         step = self._evidence.find_step(work.process_id, work.step_id)
         plan = self._evidence.plan(self._evidence.find_process(step.process_id)).steps[str(step.path[0])]
         self._world.after(
-            self._world.random.choice((0, 1, 30, 1_000)), lambda: self._do(work, step, plan.type, life)
+            self._world.random.choice((0, 1, 1, 5, 30, 1_000)), lambda: self._do(work, step, plan.type, life)
         )
 
     def _do(self, work: WorkRequest, step: StepContext, kind: StepType, life: int) -> None:

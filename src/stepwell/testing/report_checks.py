@@ -87,6 +87,8 @@ class ReportChecks(Invariants):
             broken(
                 "only the last token counts", f"{result.token} was taken, last was {before.hand_out.token}"
             )
+        if not before.hand_out.runs:
+            broken("what was given up stays so", f"{result} was taken for {shown(before)} {before.hand_out}")
         if before.hand_out.claim is None:
             self.see("late result, nobody else had it")
         self._check_stored(before, after, result, delta)

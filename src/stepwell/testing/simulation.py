@@ -56,7 +56,7 @@ class SimulationFailed(AssertionError):
     """An invariant broke. The text holds the seed, the last events and the command that replays them."""
 
     def __init__(self, seed: int, reason: str, last: list[str], sqlite: bool) -> None:
-        again = f"python -m stepwell.testing.simulate --seed {seed}" + (" --sqlite" if sqlite else "")
+        again = f"stepwell simulate --seed {seed}" + (" --sqlite" if sqlite else "")
         super().__init__(
             "\n".join([f"seed {seed}: {reason}", *(f"  {line}" for line in last), f"again: {again}"])
         )
@@ -147,6 +147,8 @@ class Simulation:
             hook_definition(),
             *(self._draw(random, name) for name in dict.fromkeys(self.names)),
         ]
+        self.drawn = definitions
+        """What processes there may be, the hooks' first."""
         with self.store.inner.turn() as turn:
             for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
                 catalog.put_policy(turn, self.world.now, draw_policy(random, name), "simulation")
@@ -189,6 +191,8 @@ class Simulation:
         self.starter.begin()
         if random.random() < 0.7:
             operator.begin()
+            if self._quick:
+                self.server.watchers.append(operator.meddle)
         if random.random() < 0.3:
             editor.begin()
         if self._keep_ms:

@@ -202,6 +202,8 @@ class StepChecks(Invariants):
         resumed = self.mirror.processes[new.process_id].resumed > self._resumed_at_close.get(new.id, 0)
         own_hands = self.evidence.recovering and before.worker.startswith(OWN_HANDS)
         freed = own_hands or self.was_ordered(new)
+        if own_hands and before.deadline > self.world.now and new.retries > old.retries:
+            broken("a restart rings no clock", f"{shown(new)}: {before} → {after} at {self.world.now}")
         if own_hands:
             self.see("what its own hands held was offered at the restart")
         if before.deadline > self.world.now and not resumed and not freed:

@@ -43,6 +43,8 @@ class World:
         self.sightings: Counter[str] = Counter()
         """Interesting situations and how often they came up: a campaign must see all of them."""
         self.last: deque[str] = deque(maxlen=LAST)
+        self.listen: Callable[[str], object] | None = None
+        """Hears every line of the history."""
         self._hash = sha256()
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
@@ -61,6 +63,8 @@ class World:
     def note(self, *words: object) -> None:
         line = f"{self.now} " + " ".join(map(str, words))
         self.last.append(line)
+        if self.listen is not None:
+            self.listen(line)
         self._hash.update(line.encode())
 
     def history_hash(self) -> str:
@@ -112,6 +116,8 @@ class Server:
         self.world = world
         self.store = store
         self.turns = 0
+        self.watchers: list[Callable[[], None]] = []
+        """Called after every turn that was committed or refused."""
         self.unanswered: dict[int, Ask] = {}
         """Asks that this server has got and not answered; by identity."""
         self._settings = settings
@@ -176,6 +182,8 @@ class Server:
         for ask, value in answers:
             del self.unanswered[id(ask)]
             ask.answer(answer_of(ask, value))
+        for watch in self.watchers:
+            watch()
         self._turn_at(max(lane.next_at(), self.world.now + max(1, self.world.random.choice(self._pace))))
 
     def _committed(self, asks: Sequence[Ask]) -> bool:
