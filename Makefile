@@ -2,9 +2,11 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(p))))
 BIN := .venv/bin
 BUDGET ?= 200
+ROUNDS ?= 12
+KILLS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check static bench bench-check property simulate fmt lock clean
+.PHONY: help install demo dev test check static bench bench-check property simulate torture torture-long fmt lock clean
 
 help: ## show these verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -31,11 +33,17 @@ bench: install ## measure steps per second, CPU per step and latency
 bench-check: install ## what a step costs, counted: gates on rows, statements, bytes and decisions
 	@$(BIN)/python -m bench.check
 
-property: install ## 200,000 random definitions against the reference interpreter, on two processes
+property: install ## 200,000 random definitions against the reference interpreter, on two processes; goes on where it was cut off
 	@$(BIN)/python -m tests.property.campaign 200000
 
 simulate: install ## the simulation with BUDGET seeds (default 200)
 	@STEPWELL_SEEDS=$(BUDGET) $(BIN)/pytest tests/simulation
+
+torture: install ## kill, stop, cut, fill … a real server for a few minutes, and check that nothing was lost
+	@$(BIN)/python -m torture play --kind each --rounds $(ROUNDS)
+
+torture-long: install ## the same on and on, added up in docs/guarantees/, until KILLS servers were killed in all
+	@nice -n 19 $(BIN)/python -m torture long --until-kills $(KILLS)
 
 fmt: install ## format and fix what can be fixed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -44,7 +52,7 @@ lock: ## write requirements.lock anew (needs uv)
 	@tools/lock
 
 clean: ## remove .venv and caches
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .stepwell-demo
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .property .stepwell-demo
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make install needs Python 3.11 or newer (set PYTHON=/path/to/python3)" >&2; exit 1; }

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import apsw
 import pytest
@@ -14,6 +15,7 @@ from stepwell.model.definition import TagValue
 from stepwell.model.due import Due, DueKind
 from stepwell.model.errors import Busy, Conflict, StepwellError
 from stepwell.model.step import HandOut, StepStatus
+from stepwell.store import packing
 from stepwell.store.port import Changes
 from stepwell.store.sqlite.connection import connect_writer
 from stepwell.store.sqlite.migrate import migrate, shipped
@@ -319,3 +321,16 @@ def test_closing_leaves_one_file_and_refuses_reads(store: SqliteStore, path: Pat
     assert sorted(entry.name for entry in path.parent.iterdir()) == ["s.db", "s.db.lock"]
     with pytest.raises(StepwellError):
         store.reads.process(64)
+
+
+@pytest.mark.parametrize("size", [packing.PACKED_FROM - 1, packing.PACKED_FROM, 500_000])
+def test_what_is_large_comes_back_as_it_was_and_stands_there_smaller(store: SqliteStore, size: int) -> None:
+    text = b'{"x":[' + b'"abc",' * (size // 6) + b"1]}"
+    noise = b'"' + Random(1).randbytes(size // 2).hex().encode() + b'"'
+    with store.turn() as turn:
+        turn.save(Changes(new_processes=[process(64, input=text, output=noise)]))
+    found = store.reads.process(64)
+    assert found is not None and (found.input, found.output) == (text, noise)
+    assert packing.unpack(packing.pack(b"[]")) == b"[]"
+    packed = packing.pack(text)
+    assert len(packed) < len(text) // 4 if len(text) >= packing.PACKED_FROM else packed == text

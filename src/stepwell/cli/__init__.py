@@ -17,6 +17,7 @@ from stepwell.cli.demo import demo
 from stepwell.cli.doctor import doctor
 from stepwell.cli.holds import hold
 from stepwell.cli.jobs import job
+from stepwell.cli.move import move
 from stepwell.cli.operations import COMMANDS as OPERATIONS
 from stepwell.cli.policies import policy
 from stepwell.cli.processes import process
@@ -86,6 +87,7 @@ for command in (
     retention,
     secret,
     audit,
+    move,
     doctor,
     simulate,
 ):

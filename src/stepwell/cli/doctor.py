@@ -10,20 +10,21 @@ from stepwell.settings import from_environment
 
 
 @click.command()
-@click.option("--database", metavar="URL", help="sqlite:///path [STEPWELL_DATABASE]")
+@click.option("--database", metavar="URL", help="sqlite:///path or postgresql://… [STEPWELL_DATABASE]")
 @output_option
 def doctor(database: str | None, form: str) -> None:
-    """Check the database file, also while a server runs: it only reads. Exit code 1 if a check fails."""
+    """Check the database, also while a server runs: it only reads. Exit code 1 if a check fails."""
     from rich.text import Text
 
     from stepwell.cli.server import open_store
 
-    path = from_environment(os.environ, database=database).database_path
-    if path is None:
+    settings = from_environment(os.environ, database=database)
+    path = settings.database_path
+    if settings.database == "memory://":
         raise click.UsageError("a database in memory can be seen by its server only")
-    if not Path(path).is_file():
+    if path is not None and not Path(path).is_file():
         raise click.ClickException(f"there is no database {path}")
-    store = open_store(path, exclusive=False)
+    store = open_store(settings.database, exclusive=False)
     try:
         checks = store.checks()
     finally:

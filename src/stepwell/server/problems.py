@@ -34,6 +34,12 @@ _FRAMEWORK_CODES = {
 }
 
 
+_HEADERS: dict[int, tuple[tuple[bytes, bytes], ...]] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    503: ((b"retry-after", b"1"),),
+}
+
+
 class Answer(NamedTuple):
     status: int
     body: bytes
@@ -47,7 +53,7 @@ class BadRequest(Unreadable):
 
 
 def problem(status: int, message: str, code: str, **more: Any) -> Answer:
-    headers = ((b"www-authenticate", b"Bearer"),) if status == 401 else ()
+    headers = _HEADERS.get(status, ())
     return Answer(status, encode({"errorMessage": message, "code": code, **more}), headers)
 
 

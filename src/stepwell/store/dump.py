@@ -1,6 +1,6 @@
 """Records as plain rows, so that two stores can be compared and a person can read the difference."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -46,8 +46,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def dump(tables: Mapping[str, Iterable[Record]], queues: Mapping[QueueName, int]) -> Dump:
-    """`tables` gives the records of every table but `queue`, in key order."""
-    rows: Dump = {name: [plain(record) for record in tables[name]] for name in TABLES if name != "queue"}
+def dump(table: Callable[[str], Iterable[Record]], queues: Mapping[QueueName, int]) -> Dump:
+    """`table` gives the records of every table but `queue`, in key order."""
+    rows: Dump = {name: [plain(record) for record in table(name)] for name in TABLES if name != "queue"}
     rows["queue"] = [{**name._asdict(), "id": number} for name, number in sorted(queues.items())]
     return rows

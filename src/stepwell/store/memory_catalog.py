@@ -34,9 +34,14 @@ class MemoryCatalog:
             raise Conflict(f"{definition.namespace}/{definition.name} {definition.version} exists already")
         self._tables.last_definition += 1
         stored = change(definition, id=self._tables.last_definition)
+        self._insert_definition(stored)
+        return stored
+
+    def _insert_definition(self, stored: StoredDefinition) -> None:
+        key, rows = (stored.namespace, stored.name), self._tables.definition.rows
+        ids = self._tables.version.rows.get(key, ())
         self._tables.definition.put(stored.id, stored)
         self._tables.version.put(key, tuple(sorted((*ids, stored.id), key=lambda id: rows[id].version)))
-        return stored
 
     def hide_definitions(self, namespace: str, name: str, version: int | None) -> int:
         rows = [

@@ -1,7 +1,9 @@
 """The readers' side of the memory store: committed rows."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -15,21 +17,32 @@ from stepwell.model.process import ProcessContext, ProcessStatus
 from stepwell.model.retention import Finished
 from stepwell.model.search import ProcessSearch
 from stepwell.model.step import StepContext, StepExecution
+from stepwell.model.work import QueueName
 from stepwell.store.dump import Dump, dump
 from stepwell.store.memory_tables import MemoryTables
 from stepwell.store.port import SetAside
 from stepwell.store.search import matches
+from stepwell.store.tables import Table
 
 
 class MemoryReads:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
 
-    def process(self, id: int) -> ProcessContext | None:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._tables.lock:
+            yield
+
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         return self._tables.process.committed(id)
 
     def step(self, id: int) -> StepContext | None:
         return self._tables.step.committed(id)
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        found = (self._tables.step.committed(id) for id in sorted(set(ids)))
+        return [step for step in found if step is not None]
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
@@ -171,27 +184,21 @@ class MemoryReads:
         ]
         return found[:limit]
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        found = (self.process(id) for id in sorted(set(process_ids)))
+        return [row.id for row in found if row is not None and (not row.status.is_open or row.response)]
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         rows = self._tables.process.all_committed()
         return [row for row in rows if row.parent_id == process_id][:limit]
 
+    def table(self, name: str) -> Iterator[Record]:
+        table: Table[Any, Record] = getattr(self._tables, "policy" if name == "error_policy" else name)
+        yield from table.all_committed()
+
+    def queues(self) -> dict[QueueName, int]:
+        table = self._tables.queue
+        return {name: number for name, number in table.rows.items() if table.committed(name)}
+
     def dump(self) -> Dump:
-        tables = self._tables
-        queues = {name: number for name, number in tables.queue.rows.items() if tables.queue.committed(name)}
-        rows: dict[str, Iterable[Record]] = {
-            "process": tables.process.all_committed(),
-            "step": tables.step.all_committed(),
-            "execution": tables.execution.all_committed(),
-            "block": tables.block.all_committed(),
-            "due": tables.due.all_committed(),
-            "claim": tables.claim.all_committed(),
-            "definition": tables.definition.all_committed(),
-            "error_policy": tables.policy.all_committed(),
-            "current_policy": tables.current_policy.all_committed(),
-            "client": tables.client.all_committed(),
-            "namespace": tables.namespace.all_committed(),
-            "set_aside": tables.set_aside.all_committed(),
-            "entry": tables.entry.all_committed(),
-            "audit": tables.audit.all_committed(),
-        }
-        return dump(rows, queues)
+        return dump(self.table, self.queues())

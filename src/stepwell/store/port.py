@@ -9,9 +9,9 @@ Lock order inside a turn, everywhere: process rows by ascending id, then step ro
 committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -80,8 +80,15 @@ class Turn(Protocol):
 
     # -- processes and steps: what decisions load and save
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
-        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained."""
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        """The version of one entry (0 = absent), and the processes of these steps. Nothing is locked."""
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
+        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained.
+
+        `step_ids`: steps of theirs of which the hand-outs are going to be asked for."""
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
         """In id order; unknown ids are left out. The same holds for all loads by id."""
@@ -129,6 +136,13 @@ class Turn(Protocol):
     def drop_blobs(self, process_id: int, limit: int) -> int:
         """Delete large payloads that are kept apart from the rows of a process; how many went."""
 
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        """Insert rows that the store would number itself with the numbers that they have, into a database without
+        any: `definition`, `error_policy` (none of them found by name yet), `current_policy` (found by name from now
+        on), `set_aside`, `audit`, and `queue`, whose rows are (name, number)."""
+
     # -- the queue
 
     def queue(self, name: QueueName) -> int:
@@ -142,6 +156,9 @@ class Turn(Protocol):
         Each row's hand-out becomes `HandOut.taken(...)` with `deadline = now + (step.lease_ms or lease_ms)`. Steps
         of processes in `closing` are left out."""
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        """Those of these queues that hold anything ready."""
+
     def add_claim(self, claim: Claim) -> None: ...
 
     def drop_claims(self, ids: Iterable[int]) -> None: ...
@@ -154,6 +171,9 @@ class Turn(Protocol):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         """Claims with deadline <= now, earliest first."""
+
+    def claims_of(self, client: str) -> list[Claim]:
+        """All of one client's, by id."""
 
     def postpone_claim(self, claim: int, deadline: int) -> None: ...
 
@@ -171,6 +191,9 @@ class Turn(Protocol):
 
     def take_due(self, rows: Sequence[Due]) -> list[Due]:
         """Delete those of these rows that still stand as they are (same `at`), and answer them."""
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        """The rows by which these processes go on with a decision that was cut in two."""
 
     def next_due_at(self) -> int | None: ...
 
@@ -218,9 +241,13 @@ class Turn(Protocol):
 class Reads(Protocol):
     """Committed rows, for people and lists. Safe from any thread."""
 
-    def process(self, id: int) -> ProcessContext | None: ...
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
+        """Without `large`, values that the store keeps apart for their size may be empty: they are not read."""
 
     def step(self, id: int) -> StepContext | None: ...
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        """In id order; unknown ids are left out."""
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
@@ -287,8 +314,22 @@ class Reads(Protocol):
     def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
         """Newest first; with `before`, those with a smaller id."""
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        """Those of these processes that have ended or have answered their caller, by id."""
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What this thread reads inside the block is of one moment: no commit falls in between. Short, not nested."""
+
+    def table(self, name: str) -> Iterator[Record]:
+        """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.
+
+        Of a database at rest, it is all of one moment."""
+
+    def queues(self) -> dict[QueueName, int]:
+        """Every queue with its number."""
 
     def dump(self) -> dict[str, list[dict[str, object]]]:
         """Every table as plain rows in key order, the same on every backend: what the differential test compares."""
@@ -296,6 +337,10 @@ class Reads(Protocol):
 
 class Store(Protocol):
     reads: Reads
+
+    @property
+    def shared(self) -> bool:
+        """May other nodes write the same database? Then nothing that a node remembers of it is the truth."""
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that ran. Safe when several start at once."""
@@ -305,5 +350,15 @@ class Store(Protocol):
 
     def checks(self) -> list[tuple[str, bool, str]]:
         """What `doctor` asks: (what, is it well, what was found)."""
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        """From now on `heard` is called, on any thread, with what other nodes `tell`, and with "" when something may
+        have been missed. Whether hints can be had at all; they may be lost at any time."""
+
+    def tell(self, hint: str) -> None:
+        """Tell all other nodes, soon. Costs the caller nothing, and may be lost."""
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        """What a server asks before it starts, like `checks`: does a commit outlive the machine's power?"""
 
     def close(self) -> None: ...

@@ -10,6 +10,7 @@ from stepwell.model.definition import StoredDefinition
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
+from stepwell.store.packing import unpack
 from stepwell.store.sqlite.queries import STATEMENTS
 from stepwell.store.sqlite.rows import Row, client_of, definition_of, entry_of
 
@@ -34,8 +35,7 @@ class Catalog:
             raise StepwellError(
                 f"payload {reference} of process {process_id} is gone", code="PAYLOAD_MISSING"
             )
-        body: Json = row[0]
-        return body
+        return unpack(row[0])
 
     def definition(self, id: int) -> StoredDefinition | None:
         row = self._first("definition", id)

@@ -41,6 +41,9 @@ select id, namespace, name, version, definition, type, trigger, status, priority
 -- name: processes_of_name
 select id, namespace, created from process where name = ? order by id desc
 
+-- name: told
+select id from process where id in carray(?) and (ended > 0 or response is not null) order by id
+
 -- name: children
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
@@ -201,6 +204,9 @@ select process, step, kind, at, body from due where at <= ? order by at, process
 -- name: take_due
 delete from due where process = ? and step = ? and kind = ? and at = ? returning process, step, kind, at, body
 
+-- name: going_on
+select process, step, kind, at, body from due where process in carray(?) and step = 0 and kind = ? order by process
+
 -- name: next_due_at
 select min(at) from due
 
@@ -251,6 +257,9 @@ insert into audit (at, who, what, process, target, why, detail) values (?, ?, ?,
 select id, at, who, what, process, target, why, detail
   from audit where id < ?1 and process = coalesce(?2, process) order by id desc limit ?3
 
+-- name: all_audit
+select id, at, who, what, process, target, why, detail from audit order by id
+
 -- name: audit_of_process
 select id, at, who, what, process, target, why, detail
   from audit where process = ? and process > 0 and id < ? order by id desc limit ?
@@ -274,6 +283,9 @@ select id, client, host, poll_id, created, deadline, steps
 -- name: claims_due
 select id, client, host, poll_id, created, deadline, steps
   from claim where deadline <= ? order by deadline, id limit ?
+
+-- name: claims_of
+select id, client, host, poll_id, created, deadline, steps from claim where client = ? order by id
 
 -- name: postpone_claim
 update claim set deadline = ? where id = ?
@@ -346,6 +358,18 @@ update error_policy set current = 0 where namespace = ? and name = ? and current
 
 -- name: insert_policy
 insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 1, ?)
+
+-- name: load_policy
+insert into error_policy (id, namespace, name, version, current, body) values (?, ?, ?, ?, 0, ?)
+
+-- name: make_policy_current
+update error_policy set current = 1 where id = ?
+
+-- name: load_set_aside
+insert into set_aside (id, process, event, error, created) values (?, ?, ?, ?, ?)
+
+-- name: load_audit
+insert into audit (at, who, what, process, target, why, detail, id) values (?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: current_policies
 select body from error_policy where current and namespace = coalesce(?, namespace) order by namespace, name

@@ -2,7 +2,8 @@
 
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,9 @@ from stepwell.store.port import SetAside
 from stepwell.store.sqlite.catalog import Catalog
 from stepwell.store.sqlite.connection import connect_reader, translated
 from stepwell.store.sqlite.find import find_statement
+from stepwell.store.sqlite.queries import STATEMENTS
 from stepwell.store.sqlite.rows import (
+    Fetch,
     Row,
     audit_of,
     claim_of,
@@ -38,6 +41,7 @@ from stepwell.store.sqlite.rows import (
     execution_of,
     finished_of,
     ids_of,
+    left_apart,
     process_of,
     step_of,
 )
@@ -72,13 +76,28 @@ class SqliteReads(Catalog):
         with translated():
             return super()._all(name, *values)
 
-    def process(self, id: int) -> ProcessContext | None:
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: it begins with the first read inside."""
+        connection = self._connection
+        with translated():
+            connection.execute("begin")
+        try:
+            yield
+        finally:
+            with translated():
+                connection.execute("rollback")
+
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
-        return process_of(rows[0], self._fetch) if rows else None
+        return process_of(rows[0], self._fetch if large else left_apart) if rows else None
 
     def step(self, id: int) -> StepContext | None:
         rows = self._all("steps", ids_of([id]))
         return step_of(rows[0], self._fetch) if rows else None
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        return [step_of(row, self._fetch) for row in self._all("steps", ids_of(ids))] if ids else []
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
@@ -169,25 +188,43 @@ class SqliteReads(Catalog):
             return [audit_of(row) for row in self._all("audit_of_process", process_id, before, limit)]
         return [audit_of(row) for row in self._all("audit", before, process_id, limit)]
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        return [row[0] for row in self._all("told", ids_of(process_ids))] if process_ids else []
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]
 
+    def table(self, name: str) -> Iterator[Record]:
+        statement, values, record_of = _TABLES[name]
+        with translated():
+            for row in self._connection.execute(STATEMENTS[statement], values):
+                yield record_of(row, self._fetch)
+
+    def queues(self) -> dict[QueueName, int]:
+        return {QueueName(*row[1:]): row[0] for row in self._all("queues")}
+
     def dump(self) -> Dump:
-        fetch = self._fetch
-        tables: dict[str, Iterable[Record]] = {
-            "process": [process_of(row, fetch) for row in self._all("all_processes")],
-            "step": [step_of(row, fetch) for row in self._all("step_range", 0, _NO_ID, -1)],
-            "execution": [execution_of(row, fetch) for row in self._all("all_executions")],
-            "block": [Block(*row) for row in self._all("all_blocks")],
-            "due": [due_of(row) for row in self._all("all_due")],
-            "claim": [claim_of(row) for row in self._all("all_claims")],
-            "definition": self.all_definitions(),
-            "error_policy": [decode_as(row[0], ErrorPolicy) for row in self._all("all_policies")],
-            "current_policy": self.policies(),
-            "client": self.clients(),
-            "namespace": self.namespaces(),
-            "set_aside": self.set_aside(),
-            "entry": [entry_of(row) for row in self._all("all_entries")],
-            "audit": self.audit(limit=-1)[::-1],
-        }
-        return dump(tables, {QueueName(*row[1:]): row[0] for row in self._all("queues")})
+        return dump(self.table, self.queues())
+
+
+_TABLES: dict[str, tuple[str, tuple[Any, ...], Callable[[Row, Fetch], Record]]] = {
+    "process": ("all_processes", (), process_of),
+    "step": ("step_range", (0, _NO_ID, -1), step_of),
+    "execution": ("all_executions", (), execution_of),
+    "block": ("all_blocks", (), lambda row, _: Block(*row)),
+    "due": ("all_due", (), lambda row, _: due_of(row)),
+    "claim": ("all_claims", (), lambda row, _: claim_of(row)),
+    "definition": ("all_definitions", (), lambda row, _: definition_of(row)),
+    "error_policy": ("all_policies", (), lambda row, _: decode_as(row[0], ErrorPolicy)),
+    "current_policy": ("current_policies", (None,), lambda row, _: decode_as(row[0], ErrorPolicy)),
+    "client": ("clients", (), lambda row, _: client_of(row)),
+    "namespace": ("namespaces", (), lambda row, _: Namespace(*row)),
+    "set_aside": ("set_aside", (), lambda row, _: SetAside(**_set_aside(row))),
+    "entry": ("all_entries", (), lambda row, _: entry_of(row)),
+    "audit": ("all_audit", (), lambda row, _: audit_of(row)),
+}
+"""Table → its statement in key order, the statement's values, and how a row becomes a record."""
+
+
+def _set_aside(row: Row) -> dict[str, Any]:
+    return dict(zip(("id", "process_id", "event", "error", "created"), row, strict=True))

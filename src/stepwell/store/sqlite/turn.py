@@ -1,19 +1,21 @@
 """The writer's side of the SQLite store: one transaction at a time, on one connection."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import apsw
 
 from stepwell.model.client import ClientApplication
-from stepwell.model.codec import Json, change, decode_as, encode
+from stepwell.model.codec import Json, change, decode_as
 from stepwell.model.definition import StoredDefinition
-from stepwell.model.due import Due
+from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext, ProcessStatus
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
+from stepwell.store.packing import pack
 from stepwell.store.port import BLOCK, Changes
 from stepwell.store.sqlite.catalog import Catalog
 from stepwell.store.sqlite.connection import ours
@@ -34,6 +36,7 @@ from stepwell.store.sqlite.rows import (
     ids_of,
     input_row,
     offer_row,
+    policy_row,
     process_of,
     process_row,
     process_update,
@@ -87,7 +90,14 @@ class SqliteTurn(Catalog):
 
     # -- processes and steps
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        entry = self.entry(*mark)
+        owners = {id: process_id for id, (process_id, _) in self.hand_outs(step_ids).items()}
+        return 0 if entry is None else entry.version, owners
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
         return dict(self._all("revisions", ids_of(process_ids))) if process_ids else {}
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
@@ -205,7 +215,7 @@ class SqliteTurn(Catalog):
 
     def _spill(self, process_id: int, payload: Json) -> str:
         reference = hash_of(payload)
-        self._spilled.append((process_id, reference, payload))
+        self._spilled.append((process_id, reference, pack(payload)))
         return reference
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
@@ -240,6 +250,33 @@ class SqliteTurn(Catalog):
     def drop_blobs(self, process_id: int, limit: int) -> int:
         return self._each("drop_blobs", [(process_id, limit)])
 
+    # -- moving
+
+    def load(self, table: str, rows: Sequence[Any]) -> None:
+        match table:
+            case "definition":
+                self._each("insert_definition", [definition_row(row) for row in rows])
+                self._last_definition = max([self._last_definition, *(row.id for row in rows)])
+            case "error_policy":
+                self._each("load_policy", [policy_row(row) for row in rows])
+                self._last_policy = max([self._last_policy, *(row.id for row in rows)])
+            case "current_policy":
+                self._each("make_policy_current", [(row.id,) for row in rows])
+            case "set_aside":
+                self._each(
+                    "load_set_aside", [(r.id, r.process_id, r.event, r.error, r.created) for r in rows]
+                )
+            case "audit":
+                self._each("load_audit", [(*audit_row(row), row.id) for row in rows])
+            case "queue":
+                self._each("insert_queue", [(number, *name) for name, number in rows])
+                for name, number in rows:
+                    self._queues[name] = number
+                    self._new_queues.append(name)
+                    self._last_queue = max(self._last_queue, number)
+            case _:
+                raise ValueError(f"the rows of {table} bring their numbers along in `save`")
+
     # -- the queue
 
     def queue(self, name: QueueName) -> int:
@@ -268,6 +305,9 @@ class SqliteTurn(Catalog):
             self._each("take_step", [take_row(step) for step in taken])
         return taken
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        return {queue for queue in queues if self._all("ready_ids", queue, 1)}
+
     def add_claim(self, claim: Claim) -> None:
         self._last_claim = max(self._last_claim, claim.id)
         self._each("insert_claim", [claim_row(claim)])
@@ -285,6 +325,9 @@ class SqliteTurn(Catalog):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         return [claim_of(row) for row in self._all("claims_due", now, limit)]
+
+    def claims_of(self, client: str) -> list[Claim]:
+        return [claim_of(row) for row in self._all("claims_of", client)]
 
     def postpone_claim(self, claim: int, deadline: int) -> None:
         self._each("postpone_claim", [(deadline, claim)])
@@ -306,6 +349,10 @@ class SqliteTurn(Catalog):
             key = (row.process_id, row.step_id, int(row.kind), row.at)
             taken += [due_of(stored) for stored in self._all("take_due", *key)]
         return taken
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        rows = self._all("going_on", ids_of(process_ids), int(DueKind.GO_ON)) if process_ids else []
+        return [due_of(row) for row in rows]
 
     def next_due_at(self) -> int | None:
         at: int | None = self._all("next_due_at")[0][0]
@@ -341,7 +388,7 @@ class SqliteTurn(Catalog):
         self._last_policy += 1
         stored = change(policy, id=self._last_policy, version=latest + 1)
         self._each("retire_policies", [key])
-        self._each("insert_policy", [(stored.id, *key, stored.version, encode(stored).decode())])
+        self._each("insert_policy", [policy_row(stored)])
         return stored
 
     def delete_policy(self, namespace: str, name: str) -> bool:
