@@ -32,7 +32,7 @@ from stepwell.model.due import DueKind
 from stepwell.model.errors import Busy
 from stepwell.model.step import HandOut, StepStatus
 from stepwell.model.work import Acceptance
-from stepwell.runtime import idempotency, retention, stretch
+from stepwell.runtime import idempotency, retention
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.fold import Fold
@@ -48,6 +48,7 @@ from stepwell.runtime.turn import OneTurn
 from stepwell.store.memory import MemoryTurn
 from stepwell.store.memory_reads import MemoryReads
 from stepwell.store.port import Changes
+from stepwell.testing.simulation import Focus
 
 Mistake = Callable[[], AbstractContextManager[None]]
 
@@ -576,23 +577,6 @@ def in_memory_for_ever() -> AbstractContextManager[None]:
     return patched(Stretch, "goes_on", wrong)
 
 
-def waits_for_others_in_memory() -> AbstractContextManager[None]:
-    """As long as one step runs here, the others may wait for whom they like."""
-
-    def wrong(self: Stretch) -> bool:
-        return any(stretch.is_in_own_hands(step) for step in self.open_steps())
-
-    return patched(Stretch, "_runs_here", wrong)
-
-
-def steps_of_a_saved_run_are_looked_for_in_memory() -> AbstractContextManager[None]:
-    def wrong(self: Stretches, one: Any) -> None:
-        for id in one.fold.snapshot.steps:
-            self._process_of.pop(id, None)
-
-    return patched(Stretches, "_forget_steps", wrong)
-
-
 # -- retention
 
 
@@ -607,17 +591,6 @@ def dropped_before_its_time() -> AbstractContextManager[None]:
 
     right = Retention._finished
     return patched(Retention, "_finished", wrong)
-
-
-def dropped_although_it_moved_on() -> AbstractContextManager[None]:
-    """Without a look at the revision: somebody has resumed it meanwhile."""
-
-    def wrong(self: MemoryTurn, id: int, revision: int) -> bool:
-        found = self.processes([id])
-        return bool(found) and right(self, id, found[0].revision)
-
-    right = MemoryTurn.drop_process
-    return patched(MemoryTurn, "drop_process", wrong)
 
 
 def left_overs_are_not_noted() -> AbstractContextManager[None]:
@@ -707,18 +680,6 @@ def dependence_holds_at_once() -> AbstractContextManager[None]:
     return everywhere(depends_on.holds, lambda statement, truth: True)
 
 
-def name_means_its_oldest_process() -> AbstractContextManager[None]:
-    def wrong(self: MemoryTurn, namespace: str, name: str, since_ms: int) -> Any:
-        rows = [
-            row
-            for row in self._tables.process.rows.values()
-            if (row.namespace, row.name) == (namespace, name)
-        ]
-        return min((row for row in rows if row.created >= since_ms), key=lambda row: row.id, default=None)
-
-    return patched(MemoryTurn, "newest_process", wrong)
-
-
 def tracker_does_not_wait() -> AbstractContextManager[None]:
     def wrong(draft: Draft, step: Any, process: Any) -> Any:
         return steps.close(draft, step, StepStatus.COMPLETED, encode(process_tracker._shown(process)))
@@ -786,11 +747,8 @@ MISTAKES: tuple[Mistake, ...] = (
     answered_before_it_is_saved,
     in_memory_through_a_rollback,
     in_memory_for_ever,
-    waits_for_others_in_memory,
-    steps_of_a_saved_run_are_looked_for_in_memory,
     everything_that_ended_is_free,
     dropped_before_its_time,
-    dropped_although_it_moved_on,
     left_overs_are_not_noted,
     an_edge_is_enough,
     failure_of_a_graph_is_forgotten,
@@ -802,7 +760,44 @@ MISTAKES: tuple[Mistake, ...] = (
     second_response_replaces_the_first,
     nobody_hears_of_a_response,
     dependence_holds_at_once,
-    name_means_its_oldest_process,
     tracker_does_not_wait,
     last_rule_wins,
 )
+
+FOCUS = {
+    **dict.fromkeys(
+        (
+            saved_without_its_claims,
+            answered_before_it_is_saved,
+            in_memory_through_a_rollback,
+            in_memory_for_ever,
+            second_response_replaces_the_first,
+            nobody_hears_of_a_response,
+            own_hands_are_not_recovered,
+            recovery_forgotten_after_a_rollback,
+        ),
+        Focus.MEMORY,
+    ),
+    **dict.fromkeys(
+        (everything_that_ended_is_free, dropped_before_its_time, left_overs_are_not_noted), Focus.RETENTION
+    ),
+    **dict.fromkeys(
+        (
+            an_edge_is_enough,
+            failure_of_a_graph_is_forgotten,
+            full_graph_is_forgotten,
+            first_done_is_first_undone,
+            one_is_not_undone,
+            dependence_holds_at_once,
+            tracker_does_not_wait,
+            last_rule_wins,
+            childs_news_are_dropped,
+            order_is_not_written,
+            next_in_line_is_not_called,
+            window_is_not_advanced,
+            persisted_value_is_written_by_the_last_only,
+        ),
+        Focus.WHOLE,
+    ),
+}
+"""Where a mistake shows in some runs only, those are looked for."""

@@ -2,8 +2,8 @@
 
 import pytest
 
-from stepwell.testing.simulation import SimulationFailed, run
-from tests.simulation.mistakes import MISTAKES, Mistake
+from stepwell.testing.simulation import Focus, SimulationFailed, run
+from tests.simulation.mistakes import FOCUS, MISTAKES, Mistake
 
 WITHIN = 120
 """Seeds, from 1 on, within which each mistake must be found. Most are found by the first five."""
@@ -13,4 +13,4 @@ WITHIN = 120
 def test_it_is_found(mistake: Mistake) -> None:
     with mistake(), pytest.raises(SimulationFailed):
         for seed in range(1, WITHIN + 1):
-            run(seed)
+            run(seed, focus=FOCUS.get(mistake, Focus.ANY))

@@ -46,6 +46,8 @@ class Mirror:
         self.claims: dict[int, Claim] = {}
         self.entries: dict[tuple[EntryKind, str, str], Entry] = {}
         """Persisted values and limits."""
+        self.met = [0, 0]
+        """How many processes and steps there have been, also those that were dropped since."""
         self.steps_of: dict[int, list[int]] = {}
         self.children_of: dict[int, list[int]] = {}
         self.due_of: dict[int, dict[tuple[int, int, int], Due]] = {}
@@ -72,6 +74,8 @@ class Mirror:
             entries=self._changed(self.entries, rows["entries"]),
         )  # fmt: skip
         self._index(delta)
+        self.met[0] += sum(old is None for old, _ in delta.processes)
+        self.met[1] += sum(old is None for old, _ in delta.steps)
         return delta
 
     def _changed(self, known: dict[Any, V], rows: dict[Any, V | None]) -> list[Any]:

@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -76,28 +77,41 @@ class Outcome(Record, frozen=True, kw_only=True):
     sightings: Counter[str]
 
 
-def run(seed: int, *, folder: Path | None = None) -> Outcome:
+class Focus(StrEnum):
+    """What a run is to be about. Otherwise its seed decides."""
+
+    ANY = ""
+    WHOLE = "WHOLE"
+    """Every kind of step and operation."""
+    MEMORY = "MEMORY"
+    """Callers who wait for API_ORCHESTRATION, and a server that has it hard."""
+    RETENTION = "RETENTION"
+
+
+def run(seed: int, *, folder: Path | None = None, focus: Focus = Focus.ANY) -> Outcome:
     """One seed on the memory store, or on SQLite in `folder`. Raises SimulationFailed."""
     with quiet():
-        return Simulation(seed, folder).run()
+        return Simulation(seed, folder, focus).run()
 
 
 class Simulation:
     """One run. Some are crowded: a wide loop, a slow disk, doubled requests, so that one turn holds a lot at once."""
 
-    def __init__(self, seed: int, folder: Path | None) -> None:
+    def __init__(self, seed: int, folder: Path | None, focus: Focus = Focus.ANY) -> None:
         random = Random(f"setting {seed}")
         self.seed = seed
         self._disk = Disk(folder) if folder is not None else None
-        self._crowded = random.random() < 0.2
+        self._crowded = random.random() < 0.2 and not focus
         whole = Random(f"whole {seed}")
-        self._whole = whole.random() < 0.6 and not self._crowded
+        self._whole = (whole.random() < 0.6 or bool(focus)) and not self._crowded
         """Every kind of step and operation; else the plain ones, in which their own mistakes show sooner."""
-        self._quick = self._whole and whole.random() < 0.4
+        self._quick = self._whole and (whole.random() < 0.4 or focus is Focus.MEMORY)
         """Most runs are API_ORCHESTRATION, with somebody who waits."""
         self.rates: Rates = draw_rates(random)
         if self._crowded:
             self.rates = change(self.rates, doubled=CROWD_DOUBLED)
+        if focus is Focus.MEMORY:
+            self.rates = change(self.rates, busy=0.1, crash_before=0.02, crash_after=0.02)
         self.world = World(seed, self.rates)
         self.settings = RuntimeSettings(
             lease_ms=random.choice((2_000, 10_000, 30_000)),
@@ -119,6 +133,8 @@ class Simulation:
         self.store = FaultyStore(inner, lambda: self.server.fate(), survive)
         self.ledger = Ledger()
         self._keep_ms = whole.choice((0, 0, 20_000, 40_000)) if self._whole else 0
+        if focus is Focus.RETENTION:
+            self._keep_ms = 20_000
         """How long what ended is kept; 0 = for ever."""
         self.checks = Checks(self.world, self.store, self.settings, self.ledger, self._keep_ms)
         self.names = tuple(f"made{n}" for n in range(random.randint(1, 4)))
@@ -174,8 +190,8 @@ class Simulation:
             seed=self.seed,
             history=self.world.history_hash(),
             turns=self.server.turns,
-            processes=len(self.checks.mirror.processes),
-            steps=len(self.checks.mirror.steps),
+            processes=self.checks.mirror.met[0],
+            steps=self.checks.mirror.met[1],
             sightings=self.world.sightings,
         )
 

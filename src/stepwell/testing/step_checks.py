@@ -304,8 +304,9 @@ class StepChecks(Invariants):
             step = self.mirror.steps.get(id)
             if step is None:
                 continue
-            process = self.mirror.processes[step.process_id]
-            if id in after or not process.status.is_open:
+            process = self.mirror.processes.get(step.process_id)
+            # While it undoes, what is open still is about to be CANCELLED.
+            if id in after or process is None or not process.status.is_open or process.compensating:
                 continue
             if step.hand_out.claim not in (None, *self.mirror.claims):
                 broken("what is held has a claim", f"{shown(step)} lost its own")
