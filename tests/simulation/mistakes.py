@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
+from stepwell.definition import decision_table, depends_on
 from stepwell.engine import (
     climb,
+    compensate,
     error_policy,
+    graph,
     hooks,
     limits,
     process,
@@ -20,24 +23,30 @@ from stepwell.engine import (
     signals,
     steps,
 )
-from stepwell.engine.control import foreach, table
+from stepwell.engine.control import foreach, process_tracker, table
 from stepwell.engine.draft import Draft
 from stepwell.engine.effects import Mark
 from stepwell.model.codec import change, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.errors import Busy
-from stepwell.model.step import HandOut
+from stepwell.model.step import HandOut, StepStatus
 from stepwell.model.work import Acceptance
+from stepwell.runtime import idempotency, retention, stretch
 from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.fold import Fold
+from stepwell.runtime.folds import Folds
 from stepwell.runtime.handing import Handing
 from stepwell.runtime.lane import Lane
 from stepwell.runtime.node import Node
+from stepwell.runtime.retention import Retention
+from stepwell.runtime.starts import Starts
+from stepwell.runtime.stretch import Stretch, Stretches
 from stepwell.runtime.surroundings import Surroundings
 from stepwell.runtime.turn import OneTurn
 from stepwell.store.memory import MemoryTurn
+from stepwell.store.memory_reads import MemoryReads
 from stepwell.store.port import Changes
 
 Mistake = Callable[[], AbstractContextManager[None]]
@@ -493,7 +502,7 @@ def rerun_takes_siblings_along() -> AbstractContextManager[None]:
 
 def own_hands_are_not_recovered() -> AbstractContextManager[None]:
     """What they held when the server died waits for its lease."""
-    return patched(Clockwork, "recovered", lambda self, turn: [])
+    return patched(Clockwork, "recovered", lambda self, turn, now: [])
 
 
 def recovery_forgotten_after_a_rollback() -> AbstractContextManager[None]:
@@ -513,6 +522,217 @@ def persisted_value_is_written_by_the_last_only() -> AbstractContextManager[None
         return self._turn.entry(key.kind, key.namespace, key.name)
 
     return patched(Surroundings, "entry", wrong)
+
+
+# -- late reports, counters, own hands
+
+
+def report_of_a_given_up_attempt_is_taken() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, token: int) -> Acceptance | None:
+        refused = right(draft, step, token)
+        late = refused is Acceptance.STALE and step.hand_out.token == token and not step.hand_out.runs
+        return None if late and step.status.is_open else refused
+
+    right = reactions._refuse
+    return everywhere(right, wrong)
+
+
+def report_of_a_given_up_attempt_is_called_a_duplicate() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, token: int) -> Acceptance | None:
+        refused = right(draft, step, token)
+        late = refused is Acceptance.STALE and step.hand_out.token == token and not step.hand_out.runs
+        return Acceptance.DUPLICATE if late else refused
+
+    right = reactions._refuse
+    return everywhere(right, wrong)
+
+
+# -- in memory only
+
+
+def saved_without_its_claims() -> AbstractContextManager[None]:
+    """What the server's own hands hold is not theirs any more after a restart, and nobody notices."""
+    return patched(Stretches, "claims_for", lambda self, stretch: [])
+
+
+def answered_before_it_is_saved() -> AbstractContextManager[None]:
+    def wrong(self: Starts, ask: Any) -> Any:
+        answer = right(self, ask)
+        return list(self._folds)[-1].snapshot.process if answer is None else answer
+
+    right = Starts.asked
+    return patched(Starts, "asked", wrong)
+
+
+def in_memory_through_a_rollback() -> AbstractContextManager[None]:
+    return patched(Stretches, "forget", lambda self: [])
+
+
+def in_memory_for_ever() -> AbstractContextManager[None]:
+    def wrong(self: Stretch, now: int) -> bool:
+        return right(self, min(now, self.until - 1))
+
+    right = Stretch.goes_on
+    return patched(Stretch, "goes_on", wrong)
+
+
+def waits_for_others_in_memory() -> AbstractContextManager[None]:
+    """As long as one step runs here, the others may wait for whom they like."""
+
+    def wrong(self: Stretch) -> bool:
+        return any(stretch.is_in_own_hands(step) for step in self.open_steps())
+
+    return patched(Stretch, "_runs_here", wrong)
+
+
+def steps_of_a_saved_run_are_looked_for_in_memory() -> AbstractContextManager[None]:
+    def wrong(self: Stretches, one: Any) -> None:
+        for id in one.fold.snapshot.steps:
+            self._process_of.pop(id, None)
+
+    return patched(Stretches, "_forget_steps", wrong)
+
+
+# -- retention
+
+
+def everything_that_ended_is_free() -> AbstractContextManager[None]:
+    """Also who is waited for, and who has something to do still."""
+    return patched(MemoryReads, "_is_free", lambda self, process, rows: True)
+
+
+def dropped_before_its_time() -> AbstractContextManager[None]:
+    def wrong(self: Retention, after: Any, before: int) -> Any:
+        return right(self, after, before + 15_000)
+
+    right = Retention._finished
+    return patched(Retention, "_finished", wrong)
+
+
+def dropped_although_it_moved_on() -> AbstractContextManager[None]:
+    """Without a look at the revision: somebody has resumed it meanwhile."""
+
+    def wrong(self: MemoryTurn, id: int, revision: int) -> bool:
+        found = self.processes([id])
+        return bool(found) and right(self, id, found[0].revision)
+
+    right = MemoryTurn.drop_process
+    return patched(MemoryTurn, "drop_process", wrong)
+
+
+def left_overs_are_not_noted() -> AbstractContextManager[None]:
+    """A crash between two bites, or a second bite, and its steps stay for ever."""
+
+    def wrong(turn: Any, now: int, one: Any, size: int) -> bool:
+        gone = bool(turn.drop_process(one.id, one.revision))
+        if gone:
+            turn.drop_steps(one.id, one.id + size - 1, retention.STEPS)
+        return gone
+
+    return everywhere(retention._drop_one, wrong)
+
+
+# -- order: graphs, undoing
+
+
+def an_edge_is_enough() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, ref: str) -> bool:
+        edges = draft.plan.edges[ref]
+        return not edges or any(graph._is_done(draft, name) for name in edges)
+
+    return everywhere(graph._may_begin, wrong)
+
+
+def failure_of_a_graph_is_forgotten() -> AbstractContextManager[None]:
+    return everywhere(graph._has_failed, lambda draft: False)
+
+
+def full_graph_is_forgotten() -> AbstractContextManager[None]:
+    """When all that a decision opened has ended, the process is taken for done."""
+
+    def wrong(draft: Draft) -> Any:
+        with patched(graph, "_may_begin", lambda draft, ref: False):
+            return right(draft)
+
+    right = graph._sequel
+    return everywhere(right, wrong)
+
+
+def first_done_is_first_undone() -> AbstractContextManager[None]:
+    def wrong(draft: Draft) -> list[tuple[int, int]]:
+        last = 2**52
+        return sorted((last - completed, id) for completed, id in right(draft))
+
+    right = compensate._order
+    return everywhere(right, wrong)
+
+
+def one_is_not_undone() -> AbstractContextManager[None]:
+    def wrong(draft: Draft) -> list[tuple[int, int]]:
+        return right(draft)[1:]
+
+    right = compensate._order
+    return everywhere(right, wrong)
+
+
+# -- asking others
+
+
+def key_is_not_looked_up() -> AbstractContextManager[None]:
+    return everywhere(idempotency.first_start, lambda entry, request, now: None)
+
+
+def key_answers_any_request() -> AbstractContextManager[None]:
+    return everywhere(idempotency.fingerprint, lambda request: "same")
+
+
+def second_response_replaces_the_first() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, plan: Any, step: Any) -> Any:
+        draft.process = change(draft.process, response=b"")
+        return right.open(draft, plan, step)
+
+    right: Any = table.CONTROLS[StepType.SEND_RESPONSE]
+    return control(StepType.SEND_RESPONSE, open=wrong)
+
+
+def nobody_hears_of_a_response() -> AbstractContextManager[None]:
+    def wrong(self: Folds) -> Any:
+        return [process for process in right(self) if not process.status.is_open]
+
+    right = Folds.ended
+    return patched(Folds, "ended", wrong)
+
+
+def dependence_holds_at_once() -> AbstractContextManager[None]:
+    return everywhere(depends_on.holds, lambda statement, truth: True)
+
+
+def name_means_its_oldest_process() -> AbstractContextManager[None]:
+    def wrong(self: MemoryTurn, namespace: str, name: str, since_ms: int) -> Any:
+        rows = [
+            row
+            for row in self._tables.process.rows.values()
+            if (row.namespace, row.name) == (namespace, name)
+        ]
+        return min((row for row in rows if row.created >= since_ms), key=lambda row: row.id, default=None)
+
+    return patched(MemoryTurn, "newest_process", wrong)
+
+
+def tracker_does_not_wait() -> AbstractContextManager[None]:
+    def wrong(draft: Draft, step: Any, process: Any) -> Any:
+        return steps.close(draft, step, StepStatus.COMPLETED, encode(process_tracker._shown(process)))
+
+    return everywhere(process_tracker._saw, wrong)
+
+
+def last_rule_wins() -> AbstractContextManager[None]:
+    def wrong(compiled: Any, values: Any) -> Any:
+        turned = change(compiled.table, rules=compiled.table.rules[::-1])
+        return right(decision_table.compile_table(turned), values)
+
+    right = decision_table.decide_table
+    return everywhere(right, wrong)
 
 
 MISTAKES: tuple[Mistake, ...] = (
@@ -560,4 +780,29 @@ MISTAKES: tuple[Mistake, ...] = (
     own_hands_are_not_recovered,
     recovery_forgotten_after_a_rollback,
     persisted_value_is_written_by_the_last_only,
+    report_of_a_given_up_attempt_is_taken,
+    report_of_a_given_up_attempt_is_called_a_duplicate,
+    saved_without_its_claims,
+    answered_before_it_is_saved,
+    in_memory_through_a_rollback,
+    in_memory_for_ever,
+    waits_for_others_in_memory,
+    steps_of_a_saved_run_are_looked_for_in_memory,
+    everything_that_ended_is_free,
+    dropped_before_its_time,
+    dropped_although_it_moved_on,
+    left_overs_are_not_noted,
+    an_edge_is_enough,
+    failure_of_a_graph_is_forgotten,
+    full_graph_is_forgotten,
+    first_done_is_first_undone,
+    one_is_not_undone,
+    key_is_not_looked_up,
+    key_answers_any_request,
+    second_response_replaces_the_first,
+    nobody_hears_of_a_response,
+    dependence_holds_at_once,
+    name_means_its_oldest_process,
+    tracker_does_not_wait,
+    last_rule_wins,
 )

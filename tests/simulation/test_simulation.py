@@ -11,8 +11,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from stepwell.cli import main
 from stepwell.engine import steps
+from stepwell.testing.simulate import simulate_one
 from stepwell.testing.simulation import Outcome, SimulationFailed, run
 from tests.simulation.mistakes import everywhere
 
@@ -20,6 +23,26 @@ SEEDS = int(os.environ.get("STEPWELL_SEEDS", "160"))
 SQLITE_SEEDS = max(4, SEEDS // 30)
 
 SOMETIMES = (
+    "a caller waits for what is in memory",
+    "a dependence held",
+    "a finished process was dropped",
+    "a key was used for another request",
+    "a process ended CANCELLED",
+    "a process was tracked",
+    "a response was sent",
+    "a step waited for its edges",
+    "a step was undone",
+    "a table decided",
+    "an end was awaited",
+    "an operator met what is in memory only",
+    "handed out from memory",
+    "it was dropped while others ran",
+    "it was written once, at its end",
+    "late result of an attempt that was given up",
+    "what was in memory was forgotten",
+    "what was in memory was saved",
+    "ended by a gateway",
+    "the cache served",
     "a FOREACH was resumed",
     "a decision went on in a further turn",
     "a hook started a process",
@@ -154,5 +177,25 @@ def test_a_failure_can_be_played_again() -> None:
             run(seed)
     lines = str(failed.value).splitlines()
     assert lines[0].startswith(f"seed {failed.value.seed}: ")
-    assert lines[-1] == f"again: python -m stepwell.testing.simulate --seed {failed.value.seed}"
+    assert lines[-1] == f"again: stepwell simulate --seed {failed.value.seed}"
     assert 0 < len(lines) - 2 <= 20
+
+
+def test_a_run_is_told() -> None:
+    """As `stepwell simulate` does: what was drawn, what happened, how it ended."""
+    lines: list[str] = []
+    assert simulate_one(2, sqlite=False, say=lines.append)
+    assert lines[0] == "Seed 2" and "made0 (STANDARD)" in lines
+    assert any(line.startswith("What may go wrong: ") for line in lines)
+    assert any(" turn " in line for line in lines)
+    assert lines[-1].startswith("\nHELD: ")
+    assert run(2).history in lines[-1]
+
+
+def test_the_command_tells_the_verdict() -> None:
+    runner = CliRunner()
+    many = runner.invoke(main, ["simulate", "--seed", "4", "--seeds", "2"])
+    assert many.exit_code == 0 and many.output.splitlines()[-1].startswith("HELD: 2 runs")
+    with everywhere(steps.fails_parent, lambda plan, step: True):
+        failed = runner.invoke(main, ["simulate", "--seeds", "9"])
+    assert failed.exit_code == 1 and "again: stepwell simulate --seed" in failed.output

@@ -25,6 +25,7 @@ from stepwell.cli.retention import retention
 from stepwell.cli.run import run
 from stepwell.cli.secrets import secret
 from stepwell.cli.server import server
+from stepwell.cli.simulate import simulate
 from stepwell.cli.states import state
 from stepwell.cli.tables import table
 from stepwell.cli.variables import variable
@@ -88,5 +89,6 @@ for command in (
     audit,
     move,
     doctor,
+    simulate,
 ):
     main.add_command(command)

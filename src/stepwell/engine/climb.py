@@ -20,7 +20,7 @@ from stepwell.engine.steps import (
     skip,
     skip_anew,
 )
-from stepwell.model.codec import EMPTY, Json, encode
+from stepwell.model.codec import EMPTY, Json, change, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.step import StepContext, StepPath, StepStatus
@@ -232,4 +232,17 @@ def climb(draft: Draft, step: StepContext) -> StepContext | None:
         child_closed = draft.controls[plan.type].child_closed
         assert child_closed is not None, f"{plan.type} {parent.ref} has a child"
         step = child_closed(draft, plan, parent, step)
+    if not draft.process.goes_on:
+        _count_last(draft, draft.step(step.id))
     return None
+
+
+def _count_last(draft: Draft, step: StepContext) -> None:
+    """A step that ended its process is counted by what it stands in all the same: whoever runs it again, or a step
+    beside it, goes by these counters."""
+    parent = draft.parent_of(step)
+    if parent is None or parent.children is None or not parent.children.open or step.status.is_open:
+        return
+    counters = parent.children
+    bad = counters.failed + fails_parent(draft.plan_of(step), step)
+    draft.put(change(parent, children=change(counters, open=counters.open - 1, failed=bad)))

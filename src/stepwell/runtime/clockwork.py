@@ -89,7 +89,7 @@ class Clockwork:
         self.caught_up = self.caught_up or self._next_due > now
         return taken
 
-    def recovered(self, turn: Turn) -> list[tuple[StepContext, DeliveryExpired]]:
+    def recovered(self, turn: Turn, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
         """Steps that the server's own hands held when it died: no lease must be waited for. Looked for once."""
         if self._others is not None:
             return self._freed(turn, self._others)
@@ -100,7 +100,7 @@ class Clockwork:
         for claim in turn.claims_due(NEVER, ALL_CLAIMS):
             if claim.client.startswith(OWN_HANDS):
                 held = [step for step in turn.steps(claim.steps) if step.hand_out.claim == claim.id]
-                events += [(step, self._expiry(step)) for step in held]
+                events += [(step, self._expiry(step, lost=step.hand_out.deadline > now)) for step in held]
                 turn.drop_claims([claim.id])
         return events
 
@@ -150,9 +150,9 @@ class Clockwork:
             self.dropped.append(claim.id)
         return [(step, self._expiry(step)) for step in over]
 
-    def _expiry(self, step: StepContext) -> DeliveryExpired:
+    def _expiry(self, step: StepContext, *, lost: bool = False) -> DeliveryExpired:
         token = step.hand_out.token
-        return DeliveryExpired(step_id=step.id, token=token, max_deliveries=self._max_deliveries)
+        return DeliveryExpired(step_id=step.id, token=token, max_deliveries=self._max_deliveries, lost=lost)
 
     def _extended(self, turn: Turn, claim: Claim, now: int) -> int:
         """The new deadline when the claim's worker was heard of within the last lease; 0 when it was not."""

@@ -231,7 +231,7 @@ class OneTurn:
                     self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
-        over = clockwork.recovered(self._turn) + clockwork.expired(self._turn, self._now)
+        over = clockwork.recovered(self._turn, self._now) + clockwork.expired(self._turn, self._now)
         self._node.dispatch.claims_gone(clockwork.dropped)
         for step, expired in over:
             self._hand_outs[step.id] = step.hand_out

@@ -9,5 +9,5 @@ stop, and every process must end.
     from stepwell.testing.simulation import run
     run(seed)                # an Outcome, or SimulationFailed with the seed, the last events and how to replay them
 
-From the command line: `python -m stepwell.testing.simulate --seed 1 --seeds 100`.
+From the command line: `stepwell simulate --seed 1`, `stepwell simulate --seeds 100`.
 """
