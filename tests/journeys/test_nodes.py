@@ -105,6 +105,16 @@ def test_a_node_that_loses_the_database_says_so_and_heals(tmp_path: Path) -> Non
         assert {process["input"]["n"] for process in all_processes(server).values()} >= {1, 3}
 
 
+def test_a_database_that_would_lose_what_it_confirmed_is_refused(tmp_path: Path, postgres: Databases) -> None:
+    """And so is a node with a key of its own."""
+    with postgres.database() as url, running(tmp_path, url, 1) as (server,):
+        serve = ("server", "--port", "0", "--database", url, "--key-file", tmp_path / "another.key")
+        refused = stepwell(*serve, env=server.environment)
+        assert refused.code == 1 and "fsync is off" in refused.err
+        refused = stepwell(*serve, "--accept-unsafe-database", "yes", env=server.environment)
+        assert refused.code == 1 and "every node the same file" in refused.err
+
+
 def started(server: ServerProcess, n: int) -> bool:
     with server.client() as client:
         try:

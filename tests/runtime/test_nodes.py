@@ -120,6 +120,18 @@ def test_a_hint_makes_the_look_come_at_once(nodes: Nodes) -> None:
     assert len(hints) == 1 and len(answered[1].work) == 1
 
 
+def test_polls_that_wait_share_one_claim(nodes: Nodes) -> None:
+    a, b, _ = nodes.lanes
+    a.define(each(9))
+    b.turn(held("x"), held("y"))
+    a.start(input={"items": list(range(9))})
+    nodes.pass_time(LONGEST_LOOK_MS)
+    answers = b.lane.run_turn([])[0]
+    work = [request for _, exchanged in answers for request in exchanged.work]
+    assert len({request.step_id for request in work}) == 9
+    assert {a.store.reads.step(request.step_id).hand_out.worker for request in work} <= {"x", "y"}
+
+
 def test_steps_of_a_process_that_is_closing_elsewhere_are_not_handed_out(nodes: Nodes) -> None:
     a, b, _ = nodes.lanes
     a.define(each(400))

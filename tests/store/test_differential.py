@@ -28,13 +28,13 @@ from stepwell.model.step import Children, HandOut, Phase, StepContext, StepExecu
 from stepwell.model.work import QueueName
 from stepwell.store.dump import TABLES, Dump
 from stepwell.store.memory import MemoryStore
-from stepwell.store.port import BLOCK, Changes, Reads, SetAside, Store, Turn
+from stepwell.store.port import BLOCK, Changes, Reads, SetAside, Store, Taker, Turn
 from stepwell.store.postgres.store import PostgresStore
 from stepwell.store.sqlite.store import SqliteStore
 from tests.postgres import Databases
 from tests.store.records import NOW, audit, claim, definition, process
 
-TURNS = {"sqlite": 400, "postgres": 200}
+TURNS = {"sqlite": 400, "postgres": 250}
 OPERATIONS = 8
 """At most, in one turn."""
 QUEUES = [QueueName("default", "WORKER", name) for name in ("a", "b", "ü")]
@@ -367,6 +367,10 @@ class Requests:
             (self.random.randint(1, 3), self.number(), self.random.randint(1, 99), self.at(), 10, "h", "w")
         ]
 
+    def ask_claim_for_all(self) -> list[Any]:
+        takers = [Taker(self.number() % 3, self.random.randint(1, 99), f"h{at}", "w") for at in range(3)]
+        return [(self.random.randint(1, 3), takers, self.at(), 10)]
+
     def ask_look_around(self) -> list[Any]:
         return [(self.entry_key(), self.some(self.step_id))]
 
@@ -377,7 +381,8 @@ class Requests:
         return [(self.random.choice(["app", "ops", "nobody"]),)]
 
     def ask_going_on(self) -> list[Any]:
-        return [([self.known_due().process_id for _ in range(3)],)]
+        known = [row.process_id for row in self.memory.due.rows.values() if row.kind is DueKind.GO_ON]
+        return [([self.process_id(), *known],)]
 
     def ask_add_claim(self) -> list[Any]:
         row = claim(
@@ -563,7 +568,7 @@ def _verbs(protocol: type) -> list[str]:
     )
 
 
-TURN_VERBS = [*_verbs(Turn), *["save"] * 12, *["claim"] * 4]
+TURN_VERBS = [*_verbs(Turn), *["save"] * 14, *["claim"] * 4, *["going_on", "newest_process"] * 2]
 READ_VERBS = [verb for verb in _verbs(Reads) if verb != "snapshot"]
 """A snapshot answers nothing that could be compared: the conformance suite asks what it promises."""
 

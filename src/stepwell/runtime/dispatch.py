@@ -16,8 +16,10 @@ from stepwell.model.work import Claim, QueueName, WorkRequest
 from stepwell.runtime.asks import ExchangeAsk
 from stepwell.runtime.others import Others
 from stepwell.runtime.secrets import Filled
-from stepwell.store.port import Turn
+from stepwell.store.port import Taker, Turn
 
+MOST_CLAIMED = 1_000
+"""Steps that one statement claims at the most."""
 MOST_COUNTED = 100_000
 """Hand-outs that are counted down at the most."""
 
@@ -195,6 +197,9 @@ class Dispatch:
         """Fill polls from queues that may hold something. Runs in the turn, after its changes are saved."""
         if self._others is not None:
             self._look_again(turn, self._others, now)
+            for queue in sorted(self._asked() - self._seen_empty):
+                self._claim_for_all(turn, queue, now)
+            return
         for waiting in list(self._waiting.values()):
             if waiting.gone:
                 continue
@@ -214,12 +219,42 @@ class Dispatch:
                 self._seen_empty.add(queue)
                 return
 
+    def _asked(self) -> set[int]:
+        """Queues that somebody waits for."""
+        return {queue for waiting in self._waiting.values() if not waiting.gone for queue in waiting.rooms}
+
+    def _claim_for_all(self, turn: Turn, queue: int, now: int) -> None:
+        """One statement for all polls that want the queue: each costs a round trip."""
+        while line := self._line(queue):
+            takers = []
+            for waiting, wanted in line:
+                claim = self._claim_of(waiting, turn)
+                takers.append(Taker(wanted, claim, waiting.host, waiting.client))
+            rows = turn.claim_for_all(queue, takers, now, self._lease_ms)
+            closing = self.closing_of(turn, [step.process_id for step in rows])
+            by_claim = {waiting.claim: waiting for waiting, _ in line}
+            for step in rows:
+                if step.process_id not in closing and step.hand_out.claim is not None:
+                    by_claim[step.hand_out.claim].give(step)
+            if len(rows) < sum(wanted for _, wanted in line):
+                self._seen_empty.add(queue)
+                return
+
+    def _line(self, queue: int) -> list[tuple[Waiting, int]]:
+        """Who waits for the queue, first come first, with how many steps; as many as one statement may take."""
+        line, room = [], MOST_CLAIMED
+        for waiting in self._waiting.values():
+            wanted = 0 if waiting.gone else min(waiting.wants(queue), room)
+            if wanted:
+                line.append((waiting, wanted))
+                room -= wanted
+        return line
+
     def _look_again(self, turn: Turn, others: Others, now: int) -> None:
         """Others may have filled queues that were seen empty, and emptied others. One look tells of all of them."""
         if self._waiting and others.takes_look(now):
             self._seen_empty.clear()
-        asked = {queue for waiting in self._waiting.values() if not waiting.gone for queue in waiting.rooms}
-        unknown = sorted(asked - self._seen_empty)
+        unknown = sorted(self._asked() - self._seen_empty)
         if unknown:
             filled = turn.filled_queues(unknown)
             self._seen_empty.update(set(unknown) - filled)

@@ -12,7 +12,7 @@ from stepwell.model.work import Claim, QueueName
 from stepwell.store.memory_catalog import MemoryCatalog
 from stepwell.store.memory_save import save
 from stepwell.store.memory_tables import insert
-from stepwell.store.port import BLOCK, Changes
+from stepwell.store.port import BLOCK, Changes, Taker
 from stepwell.store.tables import due_key
 
 
@@ -158,6 +158,12 @@ class MemoryTurn(MemoryCatalog):
             self._tables.step.put(step.id, step)
             taken.append(step)
         return taken
+
+    def claim_for_all(
+        self, queue: int, takers: Sequence[Taker], now: int, lease_ms: int
+    ) -> list[StepContext]:
+        taken = [self.claim(queue, t.limit, t.claim, now, lease_ms, t.executor, t.worker) for t in takers]
+        return [step for steps in taken for step in steps]
 
     def filled_queues(self, queues: Sequence[int]) -> set[int]:
         rows = self._tables.step.rows.values()

@@ -11,7 +11,7 @@ committed, try again) or `StepwellError`; an exception that leaves a turn leaves
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
@@ -73,6 +73,15 @@ class Changes(Record, kw_only=True):
     dropped_entries: list[tuple[EntryKind, str, str]] = []
     audit: list[Audit] = []
     """Appended; the store gives the id."""
+
+
+class Taker(NamedTuple):
+    """Who takes steps of a queue, and how many at most."""
+
+    limit: int
+    claim: int
+    executor: str
+    worker: str
 
 
 class Turn(Protocol):
@@ -155,6 +164,11 @@ class Turn(Protocol):
 
         Each row's hand-out becomes `HandOut.taken(...)` with `deadline = now + (step.lease_ms or lease_ms)`. Steps
         of processes in `closing` are left out."""
+
+    def claim_for_all(
+        self, queue: int, takers: Sequence[Taker], now: int, lease_ms: int
+    ) -> list[StepContext]:
+        """As `claim`, for several at once: the first ones of the queue go to the first taker, and so on."""
 
     def filled_queues(self, queues: Sequence[int]) -> set[int]:
         """Those of these queues that hold anything ready."""

@@ -183,16 +183,20 @@ select false, id, process, ready, token, claim, deadline, deliveries, runs, poll
 select q from unnest($1::bigint[]) q
  where exists (select 1 from step where queue = q and ready is not null)
 
--- Rows that another node has in its hands are left to it. The old rank comes first.
+-- Rows that another node has in its hands are left to it. $2 says for each place which of the takers it belongs to;
+-- $3 to $5 are the takers: claim, executor, worker. The old rank comes first.
 -- name: claim
-with c as materialized (
-  select id, ready from step where queue = $1 and ready is not null order by ready, id limit $2 for update skip locked)
-update step s set ready = null, token = s.token + 1, claim = $3::bigint,
-       deadline = $4::bigint + case when s.lease_ms > 0 then s.lease_ms else $5::bigint end,
-       deliveries = s.deliveries + 1, runs = s.runs + 1, polled = $4::bigint,
-       start = case when s.start = 0 then $4::bigint else s.start end,
-       first_start = case when s.first_start = 0 then $4::bigint else s.first_start end,
-       executor = $6::text, worker = $7::text
+with q as materialized (
+  select id, ready from step where queue = $1 and ready is not null
+   order by ready, id limit cardinality($2::bigint[]) for update skip locked),
+     c as materialized (
+  select id, ready, ($2::bigint[])[row_number() over (order by ready, id)] as taker from q)
+update step s set ready = null, token = s.token + 1, claim = ($3::bigint[])[c.taker],
+       deadline = $6::bigint + case when s.lease_ms > 0 then s.lease_ms else $7::bigint end,
+       deliveries = s.deliveries + 1, runs = s.runs + 1, polled = $6::bigint,
+       start = case when s.start = 0 then $6::bigint else s.start end,
+       first_start = case when s.first_start = 0 then $6::bigint else s.first_start end,
+       executor = ($4::text[])[c.taker], worker = ($5::text[])[c.taker]
   from c where s.id = c.id
 returning c.ready,
   s.id, s.process, s.path, s.status, s.parent, s.parent_execution, s.queue, s.priority, s.policy, s.lease_ms,

@@ -14,7 +14,7 @@ from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
-from stepwell.store.port import Changes
+from stepwell.store.port import Changes, Taker
 from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.link import BadText, Link, Row
 from stepwell.store.postgres.numbers import Numbers
@@ -268,7 +268,16 @@ class PostgresTurn(Catalog, Saving):
     def claim(
         self, queue: int, limit: int, claim: int, now: int, lease_ms: int, executor: str, worker: str
     ) -> list[StepContext]:
-        rows = self._write("claim", queue, limit, claim, now, lease_ms, executor, worker)
+        return self.claim_for_all(queue, [Taker(limit, claim, executor, worker)], now, lease_ms)
+
+    def claim_for_all(
+        self, queue: int, takers: Sequence[Taker], now: int, lease_ms: int
+    ) -> list[StepContext]:
+        places = [at for at, taker in enumerate(takers, 1) for _ in range(taker.limit)]
+        if not places:
+            return []
+        columns = ([t.claim for t in takers], [t.executor for t in takers], [t.worker for t in takers])
+        rows = self._write("claim", queue, places, *columns, now, lease_ms)
         in_order = sorted(rows, key=lambda row: (row[0], row[1]))
         return [step_of(row[1:], self._fetch) for row in in_order]
 

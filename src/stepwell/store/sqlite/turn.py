@@ -16,7 +16,7 @@ from stepwell.model.process import Block, ProcessContext, ProcessStatus
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
 from stepwell.store.packing import pack
-from stepwell.store.port import BLOCK, Changes
+from stepwell.store.port import BLOCK, Changes, Taker
 from stepwell.store.sqlite.catalog import Catalog
 from stepwell.store.sqlite.connection import ours
 from stepwell.store.sqlite.queries import STATEMENTS
@@ -304,6 +304,12 @@ class SqliteTurn(Catalog):
         if taken:
             self._each("take_step", [take_row(step) for step in taken])
         return taken
+
+    def claim_for_all(
+        self, queue: int, takers: Sequence[Taker], now: int, lease_ms: int
+    ) -> list[StepContext]:
+        taken = [self.claim(queue, t.limit, t.claim, now, lease_ms, t.executor, t.worker) for t in takers]
+        return [step for steps in taken for step in steps]
 
     def filled_queues(self, queues: Sequence[int]) -> set[int]:
         return {queue for queue in queues if self._all("ready_ids", queue, 1)}
