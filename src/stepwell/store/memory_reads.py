@@ -8,9 +8,10 @@ from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Record
 from stepwell.model.definition import StoredDefinition
-from stepwell.model.due import Due
+from stepwell.model.due import CLOCKS, Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import ProcessContext, ProcessStatus
 from stepwell.model.retention import Finished
@@ -67,6 +68,43 @@ class MemoryReads:
             if row.step_id in found:
                 found[row.step_id].append(row)
         return {id: rows[-limit:] if limit else [] for id, rows in found.items()}
+
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        rows = self._tables.process.all_committed()
+        waited_for = {row.parent_id for row in rows if row.status.is_open and self._is_waited_for(row)}
+        due = {row.process_id for row in self._tables.due.all_committed() if row.kind not in CLOCKS}
+        found = islice((row for row in rows if row.status.is_open and row.id > after), limit)
+        return [
+            OpenProcess(
+                row.id,
+                row.definition_id,
+                row.numbering,
+                row.revision,
+                row.paused or row.marked or row.id in due or row.id in waited_for,
+            )
+            for row in found
+        ]
+
+    def _is_waited_for(self, process: ProcessContext) -> bool:
+        step = None if process.parent_step_id is None else self.step(process.parent_step_id)
+        return step is not None and step.status.is_open
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        claims = {claim.id for claim in self._tables.claim.all_committed()}
+        processes = (self.process(id) for id in sizes)
+        return {
+            process.id
+            for process in processes
+            if process is not None
+            and any(
+                step.process_id == process.id
+                and (step.hand_out.ready is not None or step.hand_out.claim in claims)
+                for step in self._steps(process, sizes[process.id], 0)
+            )
+        }
+
+    def late(self, before: int, limit: int) -> int:
+        return min(limit, sum(row.at < before for row in self._tables.due.all_committed()))
 
     def find_processes(
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None

@@ -20,6 +20,7 @@ from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import ID_BLOCK, Block, ProcessContext
 from stepwell.model.retention import Finished
@@ -255,6 +256,19 @@ class Reads(Protocol):
 
     def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
         """Processes that ended before a moment, by (ended, id), behind that place in this order."""
+
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        """RUNNING processes behind an id, by id. Costs what it answers, however many there are beside them.
+
+        Each is as of one moment. Together with `at_work` they are not: who finds that nothing moves a process must
+        look again, and may believe it when the process's revision is the same then."""
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        """Of these processes, those with a step that is ready, or that is held under a claim which has a row.
+        `sizes`: process → how many ids its first run has (from its definition); further runs are its blocks."""
+
+    def late(self, before: int, limit: int) -> int:
+        """How many due rows have at < before; counted up to `limit`."""
 
     def definition(self, id: int) -> StoredDefinition | None: ...
 

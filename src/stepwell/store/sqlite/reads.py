@@ -16,6 +16,7 @@ from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.retention import Finished
@@ -40,6 +41,7 @@ from stepwell.store.sqlite.rows import (
     execution_of,
     finished_of,
     ids_of,
+    open_process_of,
     process_of,
     step_of,
 )
@@ -123,6 +125,22 @@ class SqliteReads(Catalog):
 
     def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
         return [finished_of(row) for row in self._all("finished", *after, before, limit)]
+
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        return [open_process_of(row) for row in self._all("open_processes", after, limit)]
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        return {id for id, size in sizes.items() if self._is_at_work(id, size)}
+
+    def _is_at_work(self, id: int, size: int) -> bool:
+        if self._first("at_work", id, id + size - 1, id):
+            return True
+        blocks = self._blocks(id)
+        return any(self._first("at_work", b.first, b.first + b.count - 1, id) for b in blocks)
+
+    def late(self, before: int, limit: int) -> int:
+        count: int = self._all("late", before, limit)[0][0]
+        return count
 
     def find_processes(
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
