@@ -31,7 +31,7 @@ bench: install ## measure steps per second, CPU per step and latency
 bench-check: install ## what a step costs, counted: gates on rows, statements, bytes and decisions
 	@$(BIN)/python -m bench.check
 
-property: install ## 200,000 random definitions against the reference interpreter, on two processes
+property: install ## 200,000 random definitions against the reference interpreter, on two processes; goes on where it was cut off
 	@$(BIN)/python -m tests.property.campaign 200000
 
 simulate: install ## the simulation with BUDGET seeds (default 200)
@@ -44,7 +44,7 @@ lock: ## write requirements.lock anew (needs uv)
 	@tools/lock
 
 clean: ## remove .venv and caches
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .stepwell-demo
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .property .stepwell-demo
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make install needs Python 3.11 or newer (set PYTHON=/path/to/python3)" >&2; exit 1; }

@@ -36,6 +36,7 @@ class Settings(Record, frozen=True, kw_only=True):
     lease_ms: int = 600_000
     lease_max_ms: int = 3_600_000
     max_deliveries: int = 10
+    most_waiting: int = 2_000
     sync_wait_ms: int = 8_000
     sync_wait_max_ms: int = 300_000
     poll_hold_ms: int = 1_000
@@ -166,6 +167,12 @@ SETTINGS: tuple[Setting, ...] = (
         "STEPWELL_MAX_DELIVERIES",
         _between(1, 1_000),
         "Hand-outs of a step in a row without any report before it fails.",
+    ),
+    Setting(
+        "most_waiting",
+        "STEPWELL_MOST_WAITING",
+        _between(10, 1_000_000),
+        "Requests waiting for the database from which on new processes are refused with 503.",
     ),
     Setting("sync_wait_ms", "STEPWELL_SYNC_WAIT_MS", _time, "How long a synchronous run waits by itself."),
     Setting("sync_wait_max_ms", "STEPWELL_SYNC_WAIT_MAX_MS", _time, "How long a synchronous run may wait."),

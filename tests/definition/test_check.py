@@ -60,6 +60,8 @@ GOOD = [
     process(step("a", "LIST", uses("b", "steps.a.input.x", "steps.a.start"))),
     process(step("a", "LIST"), step("b", "PARALLEL", input={"joinPolicy": "ALL"})),
     process(loop("f", uses("c", "foreach.value.x", "foreach.index")), uses("d", "steps.c[0].output.x")),
+    process(loop("f", step("c")), uses("d", "steps.f[7].output.x", "steps.f.output.results[1500].x")),
+    process(loop("f", loop("g", step("c"))), uses("d", "steps.g[0][7].output.x")),
     process(loop("f", step("l", "LIST", step("a"), uses("b", "steps.a.output", "steps.a[0].output")))),
     process(loop("f", loop("g", step("a"), concurrency=2)), uses("b", "steps.a[1][2].output")),
     process(loop("f", step("l", "LIST", loop("g", step("a")), uses("b", "steps.a[2].output")))),
@@ -157,6 +159,8 @@ NOT_GOOD = [
     (process(uses("a", "nope")), "steps[0].input.t0", "TEMPLATE"),
     (process(loop("f", step("a")), uses("b", "steps.a.output")), "steps[1].input.t0", "TEMPLATE"),
     (process(loop("f", step("a")), uses("b", "steps.a[0][1].output")), "steps[1].input.t0", "TEMPLATE"),
+    (process(loop("f", step("a")), uses("b", "steps.f[0][1].output")), "steps[1].input.t0", "TEMPLATE"),
+    (process(uses("b", "steps.f[0].output"), loop("f", step("a"))), "steps[0].input.t0", "NOT_RUN_YET"),
     (process(step("a"), uses("b", "steps.a[0].output")), "steps[1].input.t0", "TEMPLATE"),
     (
         process(loop("f", loop("g", step("a"))), uses("b", "steps.a[0].output")),

@@ -42,6 +42,7 @@ from stepwell.engine.events import (
     TimerFired,
 )
 from stepwell.engine.hooks import StartBody
+from stepwell.engine.texts import Memo
 from stepwell.model.codec import change, decode, decode_as, encode
 from stepwell.model.definition import ProcessDefinition, ProcessType, StepType
 from stepwell.model.due import Due, DueKind
@@ -76,6 +77,8 @@ class World:
         self.sent: list[Due] = []
         """Rows for other processes, in order."""
         self.cold = cold
+        self.memo: Memo = {}
+        """What the shell keeps of large texts beside the rows that it has in memory."""
         self.marks: dict[str, Mark] = {}
         """Operators' marks on steps of the definition, by ref."""
         self.now = START
@@ -117,7 +120,7 @@ class World:
             policies={},
             marks=dict(self.marks),
             ids={},
-            memo={},
+            memo={} if self.cold else self.memo,
         )
 
     def _decide(self, snapshot: Snapshot, event: AnyEvent) -> Decision:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stepwell.model.codec import decode
 from tests.engine.play import (
     answered,
     definition,
@@ -99,6 +100,17 @@ def test_a_jump_back_runs_the_steps_from_there_again(cold):
     assert world.output("seen") == {"x": 2}
     assert [len(world.earlier(ref)) for ref in ("ask", "check", "g")] == [1, 1, 1]
     assert world.process_output == {"z": 1}
+
+
+def test_a_pass_in_the_same_decision_reads_its_own_input():
+    story = definition(
+        noop("n", was="{{ state.x }}", __statePut={"x": 1}),
+        fail("f", input={"message": "it was {{ steps.n.output.was }}"}, optional=True),
+        gateway(defaultTargetRef="n", maxExecutions=2),
+    )
+    world = play(story)
+    assert [decode(kept.output)["error"] for kept in world.earlier("f")] == ["it was "]
+    assert world.output("f") == {"error": "it was 1"}
 
 
 def test_a_jump_back_inside_of_a_list():

@@ -142,6 +142,53 @@ def test_more_results_than_an_output_holds(cold):
     )
 
 
+@pytest.mark.parametrize("cold", [False, True])
+def test_templates_reach_every_result(cold):
+    child = noop("c", i="{{ foreach.index }}", deep={"at": ["{{ foreach.value }}"]})
+    after = noop(
+        "z",
+        own="{{ steps.f[1150].output.i }}",
+        result="{{ steps.f.output.results[1150].deep.at[0] }}",
+        near="{{ steps.f.output.results[999].i }}",
+        whole="{{ steps.f.output.results[1001] }}",
+        past="{{ steps.f.output.results[1200] }}",
+        past_it="{{ steps.f[1200].output }}",
+        text="no {{ steps.f.output.results[1000].i }}",
+        odd="{{ steps.f.output.results[1000].nothing }}",
+    )
+    world = play(definition(foreach("f", list(range(1_200)), child, 500), after), cold=cold)
+    assert world.output("z") == {
+        "own": 1_150,
+        "result": 1_150,
+        "near": 999,
+        "whole": {"i": 1_001, "deep": {"at": [1_001]}},
+        "past": None,
+        "past_it": None,
+        "text": "no 1000",
+        "odd": None,
+    }
+    assert "steps.f.output.results[1200], steps.f[1200].output, " in world.step("z").warning
+
+
+def test_a_result_that_did_not_complete_is_null_past_the_first_thousand_too():
+    child = worker("c", optional=True)
+    after = noop("z", first="{{ steps.f.output.results[0] }}", far="{{ steps.f.output.results[1001] }}",
+                 deep="{{ steps.f.output.results[1001].x }}")  # fmt: skip
+    world = play(definition(foreach("f", list(range(1_002)), child, 2_000), after))
+    for step in world.claim():
+        bad = step.ref in ("c[0]", "c[1001]")
+        world.report(step, WorkStatus.FAILED if bad else WorkStatus.COMPLETED, {"x": 1})
+    assert world.output("z") == {"first": None, "far": None, "deep": None}
+
+
+def test_a_loop_with_an_index_is_its_iteration():
+    inner = foreach("g", "{{ foreach.value }}", noop("c", of="{{ foreach.value }}"))
+    beside = noop("y", mine="{{ steps.g[0].output.results }}", one="{{ steps.g[1][0].output.of }}")
+    world = play(definition(foreach("f", [["a"], ["b", "c"]], inner), beside))
+    # With one index it is still the inner loop of an outer iteration.
+    assert world.output("y") == {"mine": [{"of": "a"}], "one": "b"}
+
+
 def test_a_failure_past_the_first_thousand_is_the_one_that_is_named():
     world = play(definition(foreach("f", list(range(1_100)), worker("c"), 2_000)))
     for step in world.claim():

@@ -311,6 +311,34 @@ def test_jobs_by_search(server: ServerProcess, client: Client, hands: Hands) -> 
     assert unbounded.value.status == 400
 
 
+# -- more results than an output holds
+
+
+def test_all_results_of_a_long_loop(server: ServerProcess, client: Client) -> None:
+    loop = step("FOREACH", "loop", {**step("NOOP", "c"), "input": {"n": "{{ foreach.value }}"}})
+    loop["input"] = {"inputArray": "{{ input.items }}", "concurrency": 100}
+    last = step("NOOP", "last", input={"n": "{{ steps.loop[1200].output.n }}"})
+    define(client, "long-loop", loop, last)
+    id = started(client, "long-loop", items=list(range(1_250)))
+    assert ended(client, id)["output"] == {"n": 1_200}
+    items = client.all_results(id, "loop")
+    assert [item["output"] for item in items] == [{"n": n} for n in range(1_250)]
+    page = client.results(id, "loop", first=1_240, limit=5)
+    assert ([item["index"] for item in page["items"]], page["next"]) == ([*range(1_240, 1_245)], 1_245)
+
+    def stepwell(*arguments: object) -> str:
+        done = CliRunner().invoke(main, [*map(str, arguments)], env=server.environment)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert (
+        json.loads(stepwell("process", "results", id, "loop", "--first", 1_249, "-o", "json"))["next"] is None
+    )
+    lines = stepwell("process", "results", id, "loop", "--all").splitlines()
+    assert [json.loads(line)["index"] for line in lines] == [*range(1_250)]
+    assert "COMPLETED" in stepwell("process", "results", id, "loop", "--limit", 2)
+
+
 # -- the command line
 
 

@@ -1,7 +1,10 @@
-"""Many definitions against the reference, on two processes, and what is said of the first one that differs.
+"""Many definitions against the reference, and what is said of those that differ.
 
-python -m tests.property.campaign 200000          seeds 0 … 199,999
+python -m tests.property.campaign 200000          seeds 0 … 199,999 on two processes
+python -m tests.property.campaign 200000 1        the same on one
 python -m tests.property.campaign --seed 1234     one of them again, made as small as it can be
+
+What agreed is kept in `.property/`, for the code it was played with: started again, it goes on with the rest.
 """
 
 import sys
@@ -13,10 +16,13 @@ from time import monotonic
 
 import yaml
 
+from tests.property.agreed import Agreed
 from tests.property.random_definitions import Step, draw_definitions, sequences, walk
 from tests.property.telling import Telling
 
 CHUNK = 250
+REPORTED = 5
+"""Of so many differences a campaign tells everything; of the others only the seed."""
 CALM = 3
 """Of so many seeds one is calm: decisions are cut into slices there."""
 
@@ -120,8 +126,33 @@ def _cut_edges(definition: Step) -> None:
     ]
 
 
-def _first_failure(seeds: range) -> int | None:
-    return next((seed for seed in seeds if tell(seed).failure), None)
+def _play(chunk: range) -> tuple[range, list[int]]:
+    """The seeds of a chunk that differ."""
+    return chunk, [seed for seed in chunk if tell(seed).failure]
+
+
+def campaign(count: int, processes: int) -> int:
+    """Play what has not agreed yet, on so many processes; tell of every seed that differs, and how many did."""
+    agreed, begun = Agreed(), monotonic()
+    chunks = [range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
+    open_ = [chunk for chunk in chunks if chunk not in agreed]
+    done, differ = count - sum(map(len, open_)), list[int]()
+    print(f"{done:,} of {count:,} definitions agreed before", flush=True)
+    with Pool(processes) as pool:
+        for chunk, failed in pool.imap_unordered(_play, open_):
+            done += len(chunk) - len(failed)
+            if not failed:
+                agreed.add(chunk)
+            for seed in failed[: REPORTED - len(differ)]:
+                print(f"\n{report(seed)}", flush=True)
+            differ += failed
+            print(
+                f"\r{done:,} of {count:,} agree, {len(differ)} differ, {monotonic() - begun:.0f} s",
+                end="",
+                flush=True,
+            )
+    print("".join(f"\nseed {seed} differs" for seed in differ))
+    return 1 if differ else 0
 
 
 def main(words: list[str]) -> int:
@@ -129,21 +160,7 @@ def main(words: list[str]) -> int:
         seed = int(words[1])
         print(report(seed) if tell(seed).failure else f"seed {seed}: they agree")
         return 0
-    count, begun = int(words[0]), monotonic()
-    chunks = [range(first, min(first + CHUNK, count)) for first in range(0, count, CHUNK)]
-    with Pool(2) as pool:
-        for nth, failed in enumerate(pool.imap_unordered(_first_failure, chunks), start=1):
-            done = min(nth * CHUNK, count)
-            print(
-                f"\r{done:,} of {count:,} definitions agree, {monotonic() - begun:.0f} s", end="", flush=True
-            )
-            if failed is not None:
-                pool.terminate()
-                print()
-                print(report(failed))
-                return 1
-    print()
-    return 0
+    return campaign(int(words[0]), int(words[1]) if words[1:] else 2)
 
 
 if __name__ == "__main__":

@@ -238,8 +238,9 @@ class Steps:
                 case, logs = said["result"], said["logs"]
             if isinstance(case, dict | list):
                 return refused()
-            case = case if isinstance(case, str) else as_json(case)
-            ref = target(given.get("responseMapping", []), case)
+            # The word for an open step is not fixed; no mapping of the generator holds one.
+            case = case if isinstance(case, str | Some) else as_json(case)
+            ref = target(given.get("responseMapping", []), "" if isinstance(case, Some) else case)
             record.chosen = next((child for child in children if child["ref"] == ref), None)
             if record.chosen is None:
                 return refused()

@@ -82,6 +82,14 @@ class Templates:
             written.append(names.pop(0))
         if ref not in self.places:
             return MISSING
+        loops = self.places[ref][1]
+        if len(written) == len(loops) + 1:
+            inner = [
+                name
+                for name, (around, _) in self.places.items()
+                if around and around["ref"] == ref and around["type"] == "FOREACH"
+            ]
+            ref = inner[0] if inner else ref
         loops, here = self.places[ref][1], self.places[path[0]][1] if path else ()
         implied = len(loops) - len(written)
         if implied < 0 or loops[:implied] != here[:implied]:

@@ -119,7 +119,7 @@ def test_a_script_sees_the_run_before_it_has_rows(play: Play) -> None:
     assert done is not None and decode(done.output) == {"result": 7}
     assert running is not None and running.shown_status is StepStatus.RUNNING
     assert rows.process(first.process_id) is not None and rows.process(1) is None
-    assert rows.executions([first.step_id]) == {first.step_id: []}
+    assert rows.executions([first.step_id], 1_000) == {first.step_id: []}
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,10 +108,10 @@ async def site(tls: ssl.SSLContext | None = None) -> AsyncIterator[Site]:
 class NoView:
     """The HTTP step looks at nothing of its process."""
 
-    async def context(self) -> dict[str, Any]:
+    async def context(self, payloads: Collection[str] = ()) -> dict[str, Any]:
         raise AssertionError("the HTTP step has asked for the context")
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
+    async def step(self, ref: str, attempts: int = 0) -> dict[str, Any] | None:
         raise AssertionError(f"the HTTP step has asked for {ref}")
 
 

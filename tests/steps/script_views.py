@@ -1,5 +1,6 @@
 """What scripts look at in these tests: a process with a few steps, written down."""
 
+from collections.abc import Collection
 from typing import Any
 
 from stepwell.model.codec import encode
@@ -17,10 +18,10 @@ class Written:
         self._context = context or {}
         self.asked: list[str] = []
 
-    async def context(self) -> dict[str, Any]:
+    async def context(self, payloads: Collection[str] = ()) -> dict[str, Any]:
         return self._context
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
+    async def step(self, ref: str, attempts: int = 0) -> dict[str, Any] | None:
         self.asked.append(ref)
         return self._steps.get(ref)
 

@@ -432,7 +432,7 @@ class Held(Written):
         self.reached = asyncio.Event()
         self._for_ever = for_ever
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
+    async def step(self, ref: str, attempts: int = 0) -> dict[str, Any] | None:
         if ref == "a1":
             self.reached.set()
             if self._for_ever:

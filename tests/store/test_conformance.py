@@ -90,6 +90,8 @@ def test_every_column_of_a_step_comes_back(store: Store) -> None:
     put(store, new_steps=[full, step(66)])
     assert store.reads.step(65) == full
     assert store.reads.step(67) is None
+    assert store.reads.steps_by_id([66, 99, 65]) == [full, step(66)]
+    assert store.reads.steps_by_id([]) == []
     with store.turn() as turn:
         assert turn.steps([66, 65, 99]) == [full, step(66)]
         assert turn.hand_outs([65, 99]) == {65: (64, hand_out)}

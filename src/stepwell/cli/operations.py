@@ -1,5 +1,6 @@
 """`stepwell process …`: what operators do to a process and its steps, and why it is waiting."""
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,10 @@ from stepwell.cli.files import json_input
 
 if TYPE_CHECKING:
     from stepwell.client import Process
+    from stepwell.client.shapes import ItemResult, Results
 
+LINE = 100
+"""Characters of an output in a table."""
 reason_option = click.option("--reason", help="Why; kept in the audit.")
 
 
@@ -213,6 +217,52 @@ def waiting(server: Server, process_id: int, form: str) -> None:
         say("there are more open steps: --output json, and `stepAfter` of the API")
 
 
+@click.command()
+@click.argument("process_id", type=int)
+@click.argument("ref")
+@click.option("--first", type=int, default=0, show_default=True, help="Index of the first item.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=50, show_default=True)
+@click.option("--all", "everything", is_flag=True, help="Every item, one line of JSON each.")
+@output_option
+@connection_options
+def results(
+    server: Server, process_id: int, ref: str, first: int, limit: int, everything: bool, form: str
+) -> None:
+    """What the iterations of the FOREACH REF have answered, by index."""
+    page = server.client.results(process_id, ref, first=first, limit=1_000 if everything else limit)
+    if not everything:
+        _show_results(page, form)
+        return
+    while True:
+        for item in page["items"]:
+            click.echo(json.dumps(item, ensure_ascii=False))
+        if page["next"] is None:
+            return
+        page = server.client.results(process_id, ref, first=page["next"], limit=1_000)
+
+
+def _show_results(page: "Results", form: str) -> None:
+    if form == "json":
+        emit(page)
+        return
+    print_table(
+        ["item", "status", "output"],
+        [(str(item["index"]), item["status"] or "", _short(item)) for item in page["items"]],
+    )
+    end = page["first"] + len(page["items"])
+    say(
+        f"items {page['first']} to {end - 1} of {page['total']}"
+        if page["items"]
+        else f"{page['total']} items"
+    )
+
+
+def _short(item: "ItemResult") -> str:
+    shown = item["output"] if item["output"] is not None else item["error"]
+    text = "" if shown is None else json.dumps(shown, ensure_ascii=False)
+    return text if len(text) <= LINE else f"{text[: LINE - 1]}…"
+
+
 COMMANDS = (
     cancel,
     pause,
@@ -225,4 +275,5 @@ COMMANDS = (
     retry_now,
     remove_step,
     waiting,
+    results,
 )

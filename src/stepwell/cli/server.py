@@ -105,6 +105,7 @@ async def _serve(store: "Store", settings: Settings) -> None:
             lease_ms=settings.lease_ms,
             lease_max_ms=settings.lease_max_ms,
             max_deliveries=settings.max_deliveries,
+            most_waiting=settings.most_waiting,
         ),
     )
     steps = Steps(settings, installation_id(store, runtime.clock.now()))

@@ -1,6 +1,6 @@
 """The steps that the server runs itself, put together: the sandbox, the script steps, HTTP, what packages add."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from stepwell.definition.step_inputs import Check
@@ -19,7 +19,7 @@ from stepwell.steps.python import python
 from stepwell.steps.registry import SERVER, registry
 from stepwell.steps.sandbox.sandbox import Sandbox
 from stepwell.steps.sandbox.script import Language, Script
-from stepwell.steps.step import BuiltIn, ProcessView, StepCall
+from stepwell.steps.step import MOST_ATTEMPTS, BuiltIn, ProcessView, StepCall
 
 
 class Steps:
@@ -75,9 +75,9 @@ class _WithOutput:
         self._view = view
         self._output = output
 
-    async def context(self) -> dict[str, Any]:
-        return await self._view.context()
+    async def context(self, payloads: Collection[str] = ("input", "output", "state")) -> dict[str, Any]:
+        return await self._view.context(payloads)
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
-        found = await self._view.step(ref)
+    async def step(self, ref: str, attempts: int = MOST_ATTEMPTS) -> dict[str, Any] | None:
+        found = await self._view.step(ref, attempts)
         return {**found, "output": self._output} if found is not None and ref == "__self" else found

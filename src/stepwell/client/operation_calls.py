@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from stepwell.client.asking import Call, JsonObject, get, post, put, query, segment
-from stepwell.client.shapes import Job, OperationAnswer, Process, Waiting
+from stepwell.client.asking import Call, JsonObject, Plan, get, post, put, query, segment
+from stepwell.client.shapes import ItemResult, Job, OperationAnswer, Process, Results, Waiting
 from stepwell.model.definition import DEFAULT_NAMESPACE
 
 MarkName = Literal["HOLD", "SKIP"]
@@ -61,6 +61,25 @@ def waiting(
 ) -> Call[Waiting]:
     """Why is it waiting? Every open step with its reason."""
     return get(f"/api/process/{process_id}/waiting", query(stepAfter=step_after, stepLimit=step_limit))
+
+
+def results(
+    process_id: int, ref: str | int, *, first: int | None = None, limit: int | None = None
+) -> Call[Results]:
+    """The outputs of the iterations of a FOREACH by index: at most 1,000 from `first` on."""
+    path = f"/api/process/{process_id}/steps/{segment(str(ref))}/results"
+    return get(path, query(first=first, limit=limit))
+
+
+def all_results(process_id: int, ref: str | int) -> Plan[list[ItemResult]]:
+    """All of them, page after page."""
+    items: list[ItemResult] = []
+    first: int | None = 0
+    while first is not None:
+        page = yield results(process_id, ref, first=first)
+        items += page["items"]
+        first = page["next"]
+    return items
 
 
 # One step: `ref` with its indexes, or the step's id

@@ -140,6 +140,29 @@ class Waiting(TypedDict):
     more: bool
 
 
+class ItemResult(TypedDict):
+    """One iteration of a FOREACH; `stepId` None: it has not begun. `output` only when it COMPLETED, else `error`."""
+
+    index: int
+    stepId: int | None
+    status: StepStatusName | None
+    output: Any
+    error: Any
+
+
+class Results(TypedDict):
+    """A page of the results of a FOREACH. `next` is the `first` of the next page; None: this was the last one."""
+
+    processId: int
+    stepId: int
+    ref: str
+    status: StepStatusName
+    total: int
+    first: int
+    items: list[ItemResult]
+    next: int | None
+
+
 class JobItem(TypedDict):
     processId: int
     error: str | None

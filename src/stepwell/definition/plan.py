@@ -101,6 +101,8 @@ class Plan(Record, frozen=True, kw_only=True):
     """The compiled `outputMapping`, if there is one."""
     entries: tuple[tuple[EntryKind, str], ...] = ()
     """Variables and secrets that its templates name."""
+    policies: tuple[str, ...] = ()
+    """Error policies that its steps name."""
     edges: Mapping[str, tuple[str, ...]] = {}
     """Top-level step → the ones that it waits for. Empty: the top level runs in list order."""
     dependents: Mapping[str, tuple[str, ...]] = {}

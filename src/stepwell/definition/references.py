@@ -61,7 +61,11 @@ class References:
             return
         shared = _shared_loops(other, place)
         loops = len(other.loops)
-        if not loops - shared <= len(indexes) <= loops:
+        if other.step.type is StepType.FOREACH and len(indexes) == loops + 1:
+            # One of its own iterations.
+            if place is not None and not loops:
+                yield from self._order(reference, at, place, other)
+        elif not loops - shared <= len(indexes) <= loops:
             yield _problem(at, reference, _index_advice(ref, loops, shared))
         elif place is not None and len(indexes) == loops - shared:
             # With more indexes it may be another iteration of a shared FOREACH: nothing is certain then.

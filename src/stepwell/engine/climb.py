@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import islice
 
+from stepwell.definition.compile import WORK
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.draft import MAX_TRANSITIONS, Draft
 from stepwell.engine.effects import Mark
@@ -26,6 +27,11 @@ from stepwell.model.step import StepContext, StepPath, StepStatus
 
 KEEPS_INPUT = frozenset({StepType.FOREACH, StepType.SUB_PROCESS})
 """Steps that a resume takes up with what they have begun: their items, their process."""
+
+WAITS = WORK | {StepType.WAIT, StepType.SUB_PROCESS, StepType.WHILE}
+"""Steps that mostly do not close in the decision that opens them."""
+LITTLE = 16
+"""How many steps a sequence looks at when the first ones did not wait."""
 
 
 class Sequel(Enum):
@@ -114,20 +120,15 @@ def run_sequence(
     """Open children one after the other, from a position on, until one waits or stops the rest.
 
     Answers the sequel and, when it STOPPED, the child that failed."""
-    if draft.may_have_children(parent):
-        ahead = refs[position : position + MAX_TRANSITIONS]
-        draft.want(draft.id_at((ref, *indices)) for ref in ahead)
-    elif position < len(refs) and draft.plan.steps[refs[position]].repeats:
-        # Each may have a record from an earlier pass.
-        first = islice(_until_waiting(draft, refs, position, indices), MAX_TRANSITIONS)
-        draft.want(draft.id_at(path) for path in first)
-    if indices or not draft.snapshot.complete:
-        look_ahead(draft, _until_waiting(draft, refs, position, indices))
-    at = position
+    at = looked = position
+    ahead = 0
     while at < len(refs):
         if draft.exhausted:
             draft.set_due(DueKind.GO_ON, draft.now, step_id=parent.id if parent else 0, body=encode(at))
             return Sequel.WAITING, None
+        if at >= looked:
+            looked = _look_behind(draft, refs, at, ahead, indices, parent)
+            ahead = min(MAX_TRANSITIONS, 4 * ahead or LITTLE)
         child = open_child(draft, refs[at], indices, parent)
         if child.status.is_open or not draft.process.goes_on:
             return Sequel.WAITING, None
@@ -136,6 +137,30 @@ def run_sequence(
             return Sequel.STOPPED, child
         at = following(plan, child)
     return Sequel.DONE, None
+
+
+def _look_behind(
+    draft: Draft, refs: tuple[str, ...], at: int, ahead: int, indices: StepPath, parent: StepContext | None
+) -> int:
+    """Ask at once for what the next steps of a sequence need. At first up to the one that will probably wait; each time
+    that it did not, four times as many: so few rounds carry a decision far, and one that goes one step costs one step.
+
+    Answers the position up to which everything is known."""
+    end = min(at + ahead, len(refs)) if ahead else _first_that_waits(draft, refs, at) + 1
+    paths = [path for each in refs[at:end] for path in opening(draft, each, indices)]
+    if draft.may_have_children(parent):
+        draft.want(draft.id_at((each, *indices)) for each in refs[at:end])
+    elif draft.plan.steps[refs[at]].repeats:
+        # Each may have a record from an earlier pass.
+        draft.want(draft.id_at(path) for path in paths[:MAX_TRANSITIONS])
+    if indices or not draft.snapshot.complete:
+        look_ahead(draft, paths)
+    return end
+
+
+def _first_that_waits(draft: Draft, refs: tuple[str, ...], at: int) -> int:
+    last = min(at + MAX_TRANSITIONS, len(refs)) - 1
+    return next((n for n in range(at, last) if draft.plan.steps[refs[n]].type in WAITS), last)
 
 
 def following(plan: StepPlan, child: StepContext) -> int:
@@ -170,7 +195,7 @@ def _until_waiting(
 ) -> Iterator[StepPath]:
     for at in range(position, len(refs)):
         yield from opening(draft, refs[at], indices)
-        if draft.plan.steps[refs[at]].type is StepType.WORKER:
+        if draft.plan.steps[refs[at]].type in WAITS:
             return
 
 

@@ -22,7 +22,8 @@ from stepwell.engine.effects import (
     StepsById,
     Write,
 )
-from stepwell.model.codec import Json, Raw, Record, change, decode, items, members
+from stepwell.engine.texts import SMALL, Opened, opened, walk
+from stepwell.model.codec import Json, Record, change, decode
 from stepwell.model.definition import DEFAULT_NAMESPACE, StepType
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
@@ -109,7 +110,7 @@ class Draft:
         self._opened = 0
         self._entries: dict[EntryByName, Entry | None] = {}
         self._due: dict[tuple[int, int, DueKind], Due | None] = {}
-        self._memo: dict[tuple[int, str], Any] = {}
+        self._memo: dict[tuple[int, str], tuple[Json, Any]] = {}
         if snapshot.process is not None:
             self.process: ProcessContext = snapshot.process
             # Row times never go back, not even when a node's clock does.
@@ -207,10 +208,9 @@ class Draft:
         key = PolicyByName(self.process.namespace, name)
         if key not in self.snapshot.policies:
             # Who needs one may need others in the same decision: all at once, or each costs a round.
-            names = {plan.policy for plan in self.plan.steps.values()} - {None}
-            raise Missing(
-                *(PolicyByName(self.process.namespace, str(each)) for each in sorted(map(str, names)))
-            )
+            # (A step that a new version does not hold any more may name one that this version does not.)
+            names = dict.fromkeys((name, *self.plan.policies))
+            raise Missing(*(PolicyByName(self.process.namespace, each) for each in names))
         return self.snapshot.policies[key]
 
     def policy_by_id(self, id: int) -> ErrorPolicy | None:
@@ -257,8 +257,9 @@ class Draft:
             raise Missing(*missing)
         return [self.snapshot.others[key] for key in keys]
 
-    def open_steps(self, limit: int, after: int = 0) -> tuple[list[StepContext], bool]:
-        """Up to `limit` open steps by id, without those that this draft has closed; and: there may be more.
+    def open_steps(self, limit: int, after: int = 0) -> tuple[list[StepContext], int | None]:
+        """Up to `limit` open steps by id, without those that this draft has closed; and the id behind which there may
+        be more, or None.
 
         A decision asks for one range only."""
         if self.snapshot.open_steps is None:
@@ -266,7 +267,12 @@ class Draft:
         found = {id: self.step(id) for id in self.snapshot.open_steps}
         found |= {id: step for id, (step, _) in self._steps.items() if id > after}
         steps = [found[id] for id in sorted(found) if found[id].status.is_open]
-        return steps[:limit], len(steps) > limit or len(self.snapshot.open_steps) >= limit
+        past = self.snapshot.open_steps[-1] if len(self.snapshot.open_steps) >= limit else None
+        if len(steps) > limit:
+            # (Among them may be some of this decision, with ids far behind what was read.)
+            cut = steps[limit - 1].id
+            past = cut if past is None else min(cut, past)
+        return steps[:limit], past
 
     def new_ids(self, purpose: str, count: int) -> int:
         """The first of a run of `count` new ids."""
@@ -276,20 +282,23 @@ class Draft:
 
     def decoded(self, step: StepContext, part: str) -> Any:
         """A step's input or output as a value, decoded once in a decision."""
-        key = (step.id, part)
-        if key not in self._memo:
-            self._memo[key] = decode(step.input if part == "input" else step.output)
-        return self._memo[key]
+        key, text = (step.id, part), step.input if part == "input" else step.output
+        known = self._memo.get(key)
+        if known is None or known[0] is not text:
+            # A further pass in the same decision has another text.
+            known = self._memo[key] = (text, decode(text))
+        return known[1]
 
-    def items_of(self, foreach: StepContext) -> list[Raw]:
-        """The items of a FOREACH's `inputArray`, each as text. The array was checked when the step opened."""
-        memo, key = self.snapshot.memo, (foreach.id, foreach.execution)
-        found = memo.get(key)
-        if found is None:
-            for old in [other for other in memo if other[0] == foreach.id]:
-                del memo[old]
-            found = memo[key] = items(bytes(members(foreach.input)["inputArray"]))
-        return found
+    def look_into(self, step: StepContext, part: str, names: tuple[str | int, ...]) -> Any:
+        """The value under a path of a step's input or output, MISSING when there is none."""
+        text = step.input if part == "input" else step.output
+        if len(text) <= SMALL:
+            return walk(self.decoded(step, part), names)
+        return opened(self.snapshot.memo, text).pick(names)
+
+    def loop_input(self, foreach: StepContext) -> Opened:
+        """The input of a FOREACH, which all its iterations look into."""
+        return opened(self.snapshot.memo, foreach.input)
 
     @property
     def exhausted(self) -> bool:
@@ -305,14 +314,11 @@ class Draft:
         elif write is Write.NEW:
             self._opened += 1
         self._steps[step.id] = (step, write)
-        if self._memo:
-            self._memo.pop((step.id, "output"), None)
         return step
 
     def replace_input(self, step: StepContext) -> StepContext:
         """Write a step whose input is another one from now on."""
         self.inputs.add(step.id)
-        self._memo.pop((step.id, "input"), None)
         return self.put(step)
 
     def put_process(self, **fields: Any) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 
 from stepwell.definition.plan import Plan
-from stepwell.model.codec import EMPTY, Json, Raw, Record
+from stepwell.engine.texts import Memo
+from stepwell.model.codec import EMPTY, Json, Record
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
@@ -184,5 +185,5 @@ class Snapshot(Record, kw_only=True):
     ids: dict[str, int] = {}
     undo: list[tuple[int, int]] | None = None
     """The steps that a failing process undoes, in order. Only a memory: the truth is in their rows."""
-    memo: dict[tuple[int, int], list[Raw]] = {}
-    """Items of FOREACH inputs, taken apart once for each (step, execution). Only a memory: the truth is the input."""
+    memo: Memo = {}
+    """Large texts that were looked into. Only a memory: the truth is in their rows."""

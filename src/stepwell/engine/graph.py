@@ -39,6 +39,7 @@ def downstream(draft: Draft, ref: str) -> list[str]:
 
 
 def _open(draft: Draft, ready: list[str]) -> Sequel:
+    waits = False
     while ready and not _has_failed(draft):
         if not draft.snapshot.complete:
             # What steps name that become ready by each other cannot all be loaded ahead.
@@ -54,18 +55,34 @@ def _open(draft: Draft, ready: list[str]) -> Sequel:
                 return Sequel.WAITING
             if fails_parent(draft.plan.steps[ref], child):
                 return _failed(draft, child)
-            if not child.status.is_open:
+            if child.status.is_open:
+                waits = True
+            else:
                 closed.append(ref)
         waiting = (other for ref in closed for other in draft.plan.dependents.get(ref, ()))
         ready = _ready(draft, dict.fromkeys(waiting))
-    return _sequel(draft)
+    return Sequel.WAITING if waits else _sequel(draft)
 
 
 def _ready(draft: Draft, refs: Iterable[str]) -> list[str]:
     """Those that have not begun, or are to be resumed, and need not wait any more."""
     refs = list(refs)
-    draft.want(draft.id_at((name,)) for ref in refs for name in (ref, *draft.plan.edges[ref]))
-    return [ref for ref in refs if _is_to_begin(draft, ref) and _may_begin(draft, ref)]
+    draft.want(draft.id_at((ref,)) for ref in refs)
+    ready: set[str] = set()
+    waiting = {ref: draft.plan.edges[ref][::-1] for ref in refs if _is_to_begin(draft, ref)}
+    # Backwards and a few at a time: steps mostly end in list order, so the last one mostly tells that it is too early.
+    looked, size = 0, 1
+    while waiting:
+        draft.want(draft.id_at((dep,)) for deps in waiting.values() for dep in deps[looked : looked + size])
+        waiting = {
+            ref: deps
+            for ref, deps in waiting.items()
+            if all(_is_done(draft, dep) for dep in deps[looked : looked + size])
+        }
+        looked, size = looked + size, size * 16
+        ready |= {ref for ref, deps in waiting.items() if len(deps) <= looked}
+        waiting = {ref: deps for ref, deps in waiting.items() if len(deps) > looked}
+    return [ref for ref in refs if ref in ready]
 
 
 def _is_to_begin(draft: Draft, ref: str) -> bool:
@@ -73,11 +90,6 @@ def _is_to_begin(draft: Draft, ref: str) -> bool:
     if step is None:
         return True
     return bool(draft.process.resumed) and fails_parent(draft.plan.steps[ref], step)
-
-
-def _may_begin(draft: Draft, ref: str) -> bool:
-    # Backwards: steps mostly end in list order, so the last one mostly tells that it is too early.
-    return all(_is_done(draft, name) for name in reversed(draft.plan.edges[ref]))
 
 
 def _is_done(draft: Draft, ref: str) -> bool:
@@ -104,9 +116,13 @@ def _has_failed(draft: Draft) -> bool:
 
 
 def _sequel(draft: Draft) -> Sequel:
-    draft.want(draft.id_at((ref,)) for ref in draft.plan.top)
-    for ref in reversed(draft.plan.top):
-        step = draft.find(draft.id_at((ref,)))
-        if step is not None and step.status.is_open:
-            return Sequel.WAITING
+    end, size = len(draft.plan.top), 1
+    while end > 0:
+        ids = [draft.id_at((ref,)) for ref in draft.plan.top[max(0, end - size) : end]]
+        draft.want(ids)
+        for id in reversed(ids):
+            step = draft.find(id)
+            if step is not None and step.status.is_open:
+                return Sequel.WAITING
+        end, size = end - size, size * 16
     return Sequel.STOPPED if _has_failed(draft) else Sequel.DONE

@@ -1,18 +1,19 @@
 """What templates see: the roots `context`, `input`, `state`, `steps` and `foreach`, resolved for one step."""
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from stepwell.definition.template import MISSING, Reference, Template
 from stepwell.engine.draft import Draft
+from stepwell.engine.texts import pick, walk
 from stepwell.model.codec import Json, canonical, decode, raw
+from stepwell.model.definition import StepType
 from stepwell.model.entry import EntryKind
-from stepwell.model.process import ProcessContext
 from stepwell.model.secret import SecretRoot, decode_places, encode_places, masked
-from stepwell.model.step import StepContext, StepPath, parse_path
+from stepwell.model.step import StepContext, StepPath, StepStatus, parse_path
 
-_INDEX = re.compile(r"[0-9]{1,9}")
+MOST_RESULTS = 1_000
+"""How many results the output of a FOREACH holds itself."""
 
 
 def resolve(draft: Draft, template: Template, path: StepPath) -> tuple[Json, str]:
@@ -78,13 +79,13 @@ def look_up(draft: Draft, reference: Reference, path: StepPath) -> Any:
     """The value a reference names, MISSING when there is none."""
     match reference.root:
         case "input":
-            return _member(draft.process.input, reference.path)
+            return _member(draft, draft.process.input, reference.path)
         case "state":
-            return _member(draft.process.state, reference.path)
+            return _member(draft, draft.process.state, reference.path)
         case "variables":
             return _of_variable(draft, reference.path)
         case "context":
-            return _of_process(draft.process, reference.path)
+            return _of_process(draft, reference.path)
         case "foreach":
             return _of_iteration(draft, reference.path, path)
         case "steps":
@@ -96,7 +97,8 @@ def look_up(draft: Draft, reference: Reference, path: StepPath) -> Any:
 def sight(draft: Draft, ref: str, path: StepPath) -> StepPath | None:
     """The path that `ref` means where `path` stands: the nearest enclosing iteration's step, then outward.
 
-    `child[3]` names an iteration itself; a bare ref of a step inside a FOREACH that is not around `path` means nothing.
+    `child[3]` names an iteration itself, and so does `loop[3]` for the FOREACH around it;
+    a bare ref of a step inside a FOREACH that is not around `path` means nothing.
     """
     if ref == "__self":
         return path
@@ -107,6 +109,9 @@ def sight(draft: Draft, ref: str, path: StepPath) -> StepPath | None:
     plan = draft.plan.steps.get(str(target[0]))
     if plan is None:
         return None
+    if len(target) == len(plan.loops) + 2 and plan.type is StepType.FOREACH:
+        # One index more than there are loops around it: one of its own iterations.
+        target, plan = (plan.children[0], *target[1:]), draft.plan.steps[plan.children[0]]
     if len(target) > 1:
         # Written indexes are the innermost ones: what is missing in front comes from where we stand.
         implied = len(plan.loops) - (len(target) - 1)
@@ -129,7 +134,19 @@ def _step_ids(draft: Draft, template: Template, path: StepPath) -> list[int]:
             target = sight(draft, str(reference.path[0]), path)
             if target is not None and target != path and _exists(draft, target):
                 ids.append(draft.id_at(target))
+                item = _item_named(draft, target, reference.path[1:])
+                if item is not None and _exists(draft, item):
+                    ids.append(draft.id_at(item))
     return ids
+
+
+def _item_named(draft: Draft, path: StepPath, rest: tuple[str | int, ...]) -> StepPath | None:
+    """The iteration's step that `output.results[i]` of a FOREACH means when its own output does not reach so far."""
+    plan = draft.plan.steps[str(path[0])]
+    if plan.type is not StepType.FOREACH or rest[:2] != ("output", "results") or len(rest) < 3:
+        return None
+    index = rest[2]
+    return (plan.children[0], *path[1:], index) if isinstance(index, int) and index >= MOST_RESULTS else None
 
 
 def _exists(draft: Draft, path: StepPath) -> bool:
@@ -155,13 +172,26 @@ def _of_step(draft: Draft, names: tuple[str | int, ...], path: StepPath) -> Any:
     if step is None:
         return MISSING
     rest = names[1:]
+    item = _item_named(draft, step.path, rest)
+    if item is not None:
+        return _of_item(draft, step, item, rest[3:])
     if not rest:
         return {**_documented(draft, step), "input": raw(step.input), "output": raw(step.output)}
     if rest[0] in ("output", "input"):
         if len(rest) == 1:
             return raw(step.output if rest[0] == "output" else step.input)
-        return walk(draft.decoded(step, str(rest[0])), rest[1:])
+        return draft.look_into(step, str(rest[0]), rest[1:])
     return walk(_documented(draft, step), rest)
+
+
+def _of_item(draft: Draft, foreach: StepContext, path: StepPath, rest: tuple[str | int, ...]) -> Any:
+    """What stands for one iteration in the results of a FOREACH that has them: null when it has not completed."""
+    if foreach.status is not StepStatus.COMPLETED or not _exists(draft, path):
+        return MISSING
+    child = draft.find(draft.id_at(path))
+    if child is None or child.status is not StepStatus.COMPLETED:
+        return MISSING if rest else None
+    return draft.look_into(child, "output", rest) if rest else raw(child.output)
 
 
 def _seen(draft: Draft, ref: str, path: StepPath) -> StepContext | None:
@@ -199,13 +229,14 @@ def _documented(draft: Draft, step: StepContext) -> dict[str, Any]:
 
 def _of_variable(draft: Draft, names: tuple[str | int, ...]) -> Any:
     entry = draft.entry(EntryKind.VARIABLE, str(names[0]))
-    return MISSING if entry is None else _member(entry.body, names[1:])
+    return MISSING if entry is None else _member(draft, entry.body, names[1:])
 
 
-def _of_process(process: ProcessContext, names: tuple[str | int, ...]) -> Any:
+def _of_process(draft: Draft, names: tuple[str | int, ...]) -> Any:
+    process = draft.process
     if names and names[0] in ("input", "state", "output"):
         text = {"input": process.input, "state": process.state, "output": process.output}[str(names[0])]
-        return _member(text, names[1:])
+        return _member(draft, text, names[1:])
     return walk(
         {
             "id": process.id,
@@ -237,24 +268,9 @@ def _of_iteration(draft: Draft, names: tuple[str | int, ...], path: StepPath) ->
     if names[0] != "value":
         return MISSING
     foreach = draft.step(draft.id_at((loops[-1], *path[1:-1])))
-    item = draft.items_of(foreach)[index]
+    item = draft.loop_input(foreach).items("inputArray")[index]
     return item if len(names) == 1 else walk(decode(bytes(item)), names[1:])
 
 
-def _member(text: Json, names: tuple[str | int, ...]) -> Any:
-    return raw(text) if not names else walk(decode(text), names)
-
-
-def walk(value: Any, names: tuple[str | int, ...]) -> Any:
-    """Follow member names and indexes; a number may also name a member of an object, a numeric text an index."""
-    for name in names:
-        if isinstance(value, dict):
-            value = value.get(str(name), MISSING)
-        elif isinstance(value, list):
-            index = name if isinstance(name, int) else int(name) if _INDEX.fullmatch(name) else len(value)
-            value = value[index] if index < len(value) else MISSING
-        else:
-            return MISSING
-        if value is MISSING:
-            return MISSING
-    return value
+def _member(draft: Draft, text: Json, names: tuple[str | int, ...]) -> Any:
+    return pick(draft.snapshot.memo, text, names) if names else raw(text)

@@ -36,12 +36,12 @@ def unpause_requested(draft: Draft, event: UnpauseRequested) -> Reply:
 
 def pause_steps(draft: Draft, after: int) -> None:
     """Hold what is ready, or let go what was held, as the process now is: a slice of its open steps behind an id."""
-    steps, more = draft.open_steps(SLICE, after)
+    steps, past = draft.open_steps(SLICE, after)
     draft.drop_due(DueKind.PAUSE)
     last = after
     for step in steps:
         if draft.exhausted:
-            more = True
+            past = last
             break
         last = step.id
         if draft.process.paused:
@@ -51,8 +51,8 @@ def pause_steps(draft: Draft, after: int) -> None:
             _let_go(draft, draft.step(step.id))
         if not draft.process.status.is_open:
             return
-    if more:
-        draft.set_due(DueKind.PAUSE, draft.now, body=encode(last))
+    if past is not None:
+        draft.set_due(DueKind.PAUSE, draft.now, body=encode(past))
 
 
 def _let_go(draft: Draft, step: StepContext) -> None:

@@ -15,8 +15,17 @@ from stepwell.model.step import StepContext
 
 CLOSING_SLICE = 256
 """How many open steps one decision cancels when a process ends under them."""
-CLOSING = b'"closing"'
-"""Body of the GO_ON row of an ended process that still has open steps."""
+_CLOSING = b'"closing after '
+
+
+def is_closing(body: Json) -> bool:
+    """Is it the body of the GO_ON row of an ended process that still has open steps?"""
+    return body.startswith(_CLOSING)
+
+
+def closed_up_to(body: Json) -> int:
+    """The id of the last step that was cancelled: what comes behind it need not be looked for among the closed ones."""
+    return int(body[len(_CLOSING) : -1])
 
 
 def start_clock(draft: Draft) -> None:
@@ -110,15 +119,16 @@ def end_early(draft: Draft, status: ProcessStatus, output: Json, reason: str = "
     cancel_open_steps(draft)
 
 
-def cancel_open_steps(draft: Draft) -> bool:
-    """One slice of them. True when there are more."""
-    steps, more = draft.open_steps(CLOSING_SLICE)
+def cancel_open_steps(draft: Draft, after: int = 0) -> bool:
+    """One slice of them, those with an id behind `after`. True when there are more."""
+    steps, past = draft.open_steps(CLOSING_SLICE, after)
     look_ahead(draft, steps)
     for step in steps:
         cancel(draft, step)
-    if more:
-        draft.set_due(DueKind.GO_ON, draft.now, body=UNDO if draft.process.status.is_open else CLOSING)
-    return more
+    if past is not None:
+        body = UNDO if draft.process.status.is_open else b'%b%d"' % (_CLOSING, past)
+        draft.set_due(DueKind.GO_ON, draft.now, body=body)
+    return past is not None
 
 
 def regular_output(draft: Draft) -> Json:

@@ -16,7 +16,16 @@ from stepwell.engine.hooks import tell_parent
 from stepwell.engine.operate import resume_requested
 from stepwell.engine.pause import pause_steps
 from stepwell.engine.prepare import GOES_ON, finish, not_transformed, prepared, transformed
-from stepwell.engine.process import CLOSING, cancel_open_steps, end_early, run_top, settle, start_clock, undo
+from stepwell.engine.process import (
+    cancel_open_steps,
+    closed_up_to,
+    end_early,
+    is_closing,
+    run_top,
+    settle,
+    start_clock,
+    undo,
+)
 from stepwell.engine.signals import keep, matches
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
 from stepwell.engine.steps import (
@@ -195,8 +204,8 @@ def delivery_expired(draft: Draft, event: DeliveryExpired) -> Reply:
 
 def timer_fired(draft: Draft, event: TimerFired) -> Reply:
     if not draft.process.status.is_open:
-        if event.kind is DueKind.GO_ON and event.body == CLOSING:
-            cancel_open_steps(draft)
+        if event.kind is DueKind.GO_ON and is_closing(event.body):
+            cancel_open_steps(draft, closed_up_to(event.body))
         elif event.kind is DueKind.ORDER:
             _obey(draft, event)
         return None
@@ -267,7 +276,7 @@ def _go_on(draft: Draft, event: TimerFired) -> None:
         if event.body == UNDO:
             undo(draft)
         return
-    if event.body == CLOSING:
+    if is_closing(event.body):
         # It was resumed after its last open step was closed, before this row was taken.
         return
     if not event.step_id:

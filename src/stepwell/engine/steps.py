@@ -104,8 +104,7 @@ def begin_anew(draft: Draft, plan: StepPlan, before: StepContext, parent: StepCo
         secrets=secret_places(draft, plan.input, before.path),
         warning=warning,
     )
-    draft.inputs.add(step.id)
-    return draft.put(step)
+    return draft.replace_input(step)
 
 
 def _places(draft: Draft, before: StepContext) -> Children | None:

@@ -1,6 +1,6 @@
 """Processes and steps under their documented names, as scripts and archives show them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from stepwell.definition.plan import Plan
@@ -8,8 +8,12 @@ from stepwell.model.codec import decode
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import StepContext, StepExecution
 
+PAYLOADS = ("input", "output", "state")
 
-def documented_process(process: ProcessContext) -> dict[str, Any]:
+
+def documented_process(process: ProcessContext, payloads: Collection[str] = PAYLOADS) -> dict[str, Any]:
+    """A process context with these of its payloads."""
+    texts = {"input": process.input, "output": process.output, "state": process.state}
     return {
         "id": process.id,
         "processId": process.id,
@@ -24,10 +28,7 @@ def documented_process(process: ProcessContext) -> dict[str, Any]:
         "created": process.created,
         "createdBy": process.created_by,
         "tags": [{"name": tag.name, "value": tag.value} for tag in process.tags],
-        "input": decode(process.input),
-        "output": decode(process.output),
-        "state": decode(process.state),
-    }
+    } | {name: decode(texts[name]) for name in payloads}
 
 
 def documented_step(step: StepContext, plan: Plan, finished: Sequence[StepExecution]) -> dict[str, Any]:

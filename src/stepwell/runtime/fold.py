@@ -1,6 +1,7 @@
 """Folding: one process's events through the engine, its needs loaded in the same transaction."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from stepwell.definition.plan import Plan
 from stepwell.engine.decide import decide
@@ -23,7 +24,8 @@ from stepwell.engine.effects import (
     Write,
 )
 from stepwell.engine.events import AnyEvent, ResumeRequested, TimerFired
-from stepwell.engine.process import CLOSING
+from stepwell.engine.process import is_closing
+from stepwell.engine.texts import weight
 from stepwell.model.codec import change
 from stepwell.model.due import Due, DueKind
 from stepwell.model.errors import NotFound
@@ -39,6 +41,10 @@ MOST_ROUNDS = 64
 few for each level, and containers stand at most 20 deep."""
 
 
+MOST_ITERATIONS = 4_096
+"""How many open steps of iterations a process keeps in memory between turns; past that they are loaded when needed."""
+
+
 class TooManyRounds(AssertionError):
     """The engine kept asking for rows. A bug: the event is set aside."""
 
@@ -46,7 +52,7 @@ class TooManyRounds(AssertionError):
 class Fold:
     """One process in one turn: its snapshot moves on with every event, its changes add up."""
 
-    __slots__ = ("_around", "_fresh", "_lookups", "_seen", "_turn", "added_bytes", "changed", "due", "ended",
+    __slots__ = ("_around", "_fresh", "_lookups", "_opened", "_seen", "_turn", "added_bytes", "changed", "due", "ended",
                  "executions", "is_new", "responded", "snapshot", "transitions", "writes", "wrote_entries")  # fmt: skip
 
     def __init__(self, turn: Turn, lookups: Lookups, around: Surroundings, snapshot: Snapshot) -> None:
@@ -71,6 +77,7 @@ class Fold:
         """Go on in this turn. A fold lives for one turn, but for a stretch's, which goes through several."""
         self._turn = turn
         self._around = around
+        self._opened = weight(self.snapshot.memo)
         self._seen = -1
         """How many writes of entries this turn had made when the snapshot's were loaded."""
         snapshot = self.snapshot
@@ -79,6 +86,10 @@ class Fold:
         snapshot.definitions.clear()
         definition = snapshot.plan.definition
         snapshot.marks = self._lookups.marks(turn, definition.namespace, definition.name)
+
+    def opened_bytes(self) -> int:
+        """By how much more texts are held open than before this turn."""
+        return weight(self.snapshot.memo) - self._opened
 
     # -- deciding
 
@@ -176,6 +187,17 @@ class Fold:
             case Ids(purpose, count):
                 snapshot.ids[purpose] = self._turn.reserve(-(-count // BLOCK))
 
+    def load_ahead(self, ids: Iterable[int]) -> None:
+        """Steps that this turn's events name, and what is around them. Asked for one by one, each costs a statement."""
+        known = self.snapshot.steps
+        missing = _unknown(known, ids)
+        while missing:
+            rows = self._turn.steps(missing)
+            self._add(rows)
+            for id in missing:
+                known.setdefault(id, None)
+            missing = _unknown(known, (row.parent_id for row in rows if row.parent_id is not None))
+
     def _known(self, namespace: str, name: str, version: int | None) -> KnownDefinition | None:
         try:
             plan = self._lookups.find(self._turn, namespace, name, version)
@@ -207,10 +229,12 @@ class Fold:
                 found += self._turn.step_range(max(first, after + 1), last, room, open_only=True)
         self._add(found)
         ids = {step.id for step in found}
+        # Up to where the store was read: an id from behind that would hide what lies between.
+        end = found[-1].id if len(found) >= limit else math.inf
         ids |= {
             id
             for id in self.writes
-            if id > after and (step := self.snapshot.steps[id]) is not None and step.status.is_open
+            if after < id <= end and (step := self.snapshot.steps[id]) is not None and step.status.is_open
         }
         return tuple(sorted(ids))
 
@@ -299,7 +323,7 @@ class Fold:
         """A process that began a timer and ended in the same turn leaves none but the rest of its closing."""
         if process.status.is_open or due.process_id != process.id:
             return True
-        return due.kind is DueKind.GO_ON and due.body == CLOSING
+        return due.kind is DueKind.GO_ON and is_closing(due.body)
 
 
 def new_snapshot(plan: Plan) -> Snapshot:
@@ -319,11 +343,23 @@ def load_snapshot(turn: Turn, lookups: Lookups, process: ProcessContext) -> Snap
 
 
 def forget_iterations(snapshot: Snapshot, ids: Iterable[int]) -> int:
-    """Closed steps inside iterations are not kept: a wide process must not fill the memory. The bytes that go."""
-    freed = 0
+    """Closed steps inside iterations are not kept, nor very many open ones: a wide process must not fill the memory.
+    The bytes that go."""
+    steps, freed = snapshot.steps, 0
     for id in ids:
-        step = snapshot.steps.get(id)
+        step = steps.get(id)
         if step is not None and len(step.path) > 1 and not step.status.is_open:
-            del snapshot.steps[id]
-            freed += ROW_BYTES + len(step.input) + len(step.output)
+            del steps[id]
+            freed += _weight(step)
+    if len(steps) > snapshot.plan.size + MOST_ITERATIONS:
+        gone = [id for id, step in steps.items() if step is None or len(step.path) > 1]
+        freed += sum(_weight(steps.pop(id)) for id in gone)
     return freed
+
+
+def _weight(step: StepContext | None) -> int:
+    return 0 if step is None else ROW_BYTES + len(step.input) + len(step.output)
+
+
+def _unknown(known: Mapping[int, StepContext | None], ids: Iterable[int]) -> list[int]:
+    return sorted({id for id in ids if id not in known})

@@ -143,7 +143,7 @@ class Folds:
                 cache.drop(process_id)
             else:
                 freed = forget_iterations(fold.snapshot, fold.writes)
-                cache.put(fold.snapshot, fold.added_bytes - freed)
+                cache.put(fold.snapshot, fold.added_bytes + fold.opened_bytes() - freed)
             if process_id in self._stretches:
                 stretches.saved(self._stretches[process_id])
 

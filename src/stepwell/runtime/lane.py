@@ -156,6 +156,10 @@ class LaneThread(threading.Thread):
     def put(self, ask: Ask) -> None:
         self._inbox.put(ask)
 
+    def waiting(self) -> int:
+        """How many asks wait for a turn."""
+        return self._inbox.qsize()
+
     def stop(self) -> None:
         """Finish what waits, answer held polls, end."""
         self._stopping = True

@@ -20,6 +20,8 @@ class RuntimeSettings(Record, frozen=True, kw_only=True):
     max_deliveries: int = 10
     """Hand-outs in a row without any report before the step fails."""
     cache_bytes: int = 256 * 1024 * 1024
+    most_waiting: int = 2_000
+    """Asks in the inbox from which on new processes are refused: what is begun goes first."""
 
 
 class Node:

@@ -54,7 +54,9 @@ class Runtime:
         self.clock = clock or WallClock()
         self.node = node
         self.vault = vault or Vault()
-        self._lane = Lane(store, self.clock, settings or RuntimeSettings(), self.vault)
+        settings = settings or RuntimeSettings()
+        self._most_waiting = settings.most_waiting
+        self._lane = Lane(store, self.clock, settings, self.vault)
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans = Plans()
@@ -83,7 +85,8 @@ class Runtime:
     # -- processes
 
     async def start(self, request: StartRequest) -> ProcessContext:
-        """Durable when it answers. Raises NotFound for an unknown definition."""
+        """Durable when it answers. Raises NotFound for an unknown definition, Busy when too much waits already."""
+        self._admit()
         started: ProcessContext = await self._ask(lambda answer: StartAsk(answer, request))
         return started
 
@@ -147,7 +150,10 @@ class Runtime:
         return Polls(*self._lane.node.dispatch.polls(queue))
 
     async def run(self, request: StartRequest, wait_ms: int) -> ProcessContext:
-        """Start a process and wait for its end or its response, at most so long; then as it is. Raises NotFound."""
+        """Start a process and wait for its end or its response, at most so long; then as it is.
+
+        Raises NotFound for an unknown definition, Busy when too much waits already."""
+        self._admit()
         end: asyncio.Future[ProcessContext | None] = self._loop.create_future()
         self._callers.add(end)
 
@@ -273,6 +279,12 @@ class Runtime:
         return plan
 
     # -- the lane
+
+    def _admit(self) -> None:
+        """A new process adds work, a result takes some away: under more load than there is room for, what has begun
+        goes on at its pace, and whoever starts more hears at once that it is too much. Raises Busy."""
+        if self._thread.waiting() >= self._most_waiting:
+            raise Busy("too many requests wait already; try again in a moment")
 
     async def _ask(self, make: Callable[[Callable[[Any], None]], Ask]) -> Any:
         if self._closed:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stepwell.definition.template import MISSING, as_text
-from stepwell.engine.inputs import walk
 from stepwell.engine.state import SECRET, SECRET_PUT, SECRET_REMOVE
+from stepwell.engine.texts import walk
 from stepwell.model.codec import (
     EMPTY,
     CodecError,

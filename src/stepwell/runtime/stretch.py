@@ -77,11 +77,11 @@ def is_in_own_hands(step: StepContext) -> bool:
 class ProcessRows(Protocol):
     """What one process is made of: `Reads` has all of it, and so has a stretch."""
 
-    def process(self, id: int) -> ProcessContext | None: ...
+    def process(self, id: int, large: bool = True) -> ProcessContext | None: ...
 
     def step(self, id: int) -> StepContext | None: ...
 
-    def executions(self, step_ids: Sequence[int]) -> Mapping[int, list[StepExecution]]: ...
+    def executions(self, step_ids: Sequence[int], limit: int) -> Mapping[int, list[StepExecution]]: ...
 
 
 class StretchRows:
@@ -90,20 +90,20 @@ class StretchRows:
     def __init__(self, stretch: Stretch) -> None:
         self._fold = stretch.fold
 
-    def process(self, id: int) -> ProcessContext | None:
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         process = self._fold.snapshot.process
         return process if process is not None and process.id == id else None
 
     def step(self, id: int) -> StepContext | None:
         return self._fold.snapshot.steps.get(id)
 
-    def executions(self, step_ids: Sequence[int]) -> dict[int, list[StepExecution]]:
+    def executions(self, step_ids: Sequence[int], limit: int) -> dict[int, list[StepExecution]]:
         found: dict[int, list[StepExecution]] = {id: [] for id in step_ids}
         for decision in tuple(self._fold.executions):
             for execution in decision.executions:
                 if execution.step_id in found:
                     found[execution.step_id].append(execution)
-        return found
+        return {id: executions[-limit:] for id, executions in found.items()}
 
 
 class Stretches:

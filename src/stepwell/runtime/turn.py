@@ -21,7 +21,7 @@ from stepwell.engine.events import (
     StepReported,
     TimerFired,
 )
-from stepwell.engine.process import CLOSING
+from stepwell.engine.process import is_closing
 from stepwell.model.audit import Audit
 from stepwell.model.codec import Record, change, encode
 from stepwell.model.due import DueKind
@@ -194,7 +194,7 @@ class OneTurn:
             if due.kind is DueKind.START_PROCESS:
                 self._starts.due(due)
             else:
-                if due.kind is DueKind.GO_ON and due.body in (CLOSING, UNDO):
+                if due.kind is DueKind.GO_ON and (due.body == UNDO or is_closing(due.body)):
                     self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
@@ -219,6 +219,7 @@ class OneTurn:
         for process_id, events in self._events.items():
             fold = self._folds.get(process_id)
             if fold is not None:
+                fold.load_ahead(_steps_of(events))
                 for pending in events:
                     if isinstance(pending.event, StepReported | DeliveryExpired):
                         fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
@@ -328,10 +329,19 @@ class OneTurn:
         process = fold.snapshot.process
         if process is not None and not process.goes_on:
             going_on = fold.due.get((process.id, 0, DueKind.GO_ON))
-            if going_on is not None and going_on.body in (CLOSING, UNDO):
+            if going_on is not None and (going_on.body == UNDO or is_closing(going_on.body)):
                 self._node.dispatch.closing.add(process.id)
         elif process is not None:
             self._node.dispatch.closing.discard(process.id)
+
+
+def _steps_of(events: Iterable[Pending]) -> list[int]:
+    """The steps that events name."""
+    return [
+        event.step_id
+        for event in (pending.event for pending in events)
+        if isinstance(event, StepReported | DeliveryExpired | TimerFired) and event.step_id
+    ]
 
 
 def _told(reply: Reply | StepwellError) -> object:

@@ -1,5 +1,6 @@
 """What a script may look at: its own process, as far as it is decided for good, under their documented names."""
 
+from collections.abc import Collection
 from typing import Any
 
 from stepwell.definition.plan import Plan
@@ -7,10 +8,11 @@ from stepwell.model.codec import members
 from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import Phase, StepContext, StepPath, parse_path
-from stepwell.runtime.documented import documented_process, documented_step
+from stepwell.runtime.documented import PAYLOADS, documented_process, documented_step
 from stepwell.runtime.runtime import Runtime
 from stepwell.runtime.stretch import ProcessRows
 from stepwell.steps.sandbox.script import Language, Script, is_python
+from stepwell.steps.step import MOST_ATTEMPTS
 
 
 class RowView:
@@ -26,19 +28,22 @@ class RowView:
     async def plan(self) -> Plan:
         return await self._runtime.plan_of((await self._loaded())[0])
 
-    async def context(self) -> dict[str, Any]:
+    async def context(self, payloads: Collection[str] = PAYLOADS) -> dict[str, Any]:
         process, _ = await self._loaded()
-        return documented_process(process)
+        if payloads:
+            found = await self._runtime.look(process.id, lambda rows: rows.process(self._process_id))
+            process = found or process
+        return documented_process(process, payloads)
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
+    async def step(self, ref: str, attempts: int = MOST_ATTEMPTS) -> dict[str, Any] | None:
         process, own = await self._loaded()
         plan = await self._runtime.plan_of(process)
 
         def look(reads: ProcessRows) -> dict[str, Any] | None:
-            found = own if ref == "__self" else _find(reads, plan, process, own.path, ref)
+            found = own if ref == "__self" else find_step(reads, plan, process, own.path, ref)
             if found is None:
                 return None
-            return documented_step(found, plan, reads.executions([found.id]).get(found.id, []))
+            return documented_step(found, plan, reads.executions([found.id], attempts).get(found.id, []))
 
         return await self._runtime.look(self._process_id, look)
 
@@ -59,17 +64,17 @@ class RowView:
         if self._process is None or self._own is None:
             ids = (self._process_id, self._step_id)
             self._process, self._own = await self._runtime.look(
-                ids[0], lambda rows: (rows.process(ids[0]), rows.step(ids[1]))
+                ids[0], lambda rows: (rows.process(ids[0], large=False), rows.step(ids[1]))
             )
         if self._process is None or self._own is None:
             raise NotFound(f"no step {self._step_id}")
         return self._process, self._own
 
 
-def _find(
+def find_step(
     reads: ProcessRows, plan: Plan, process: ProcessContext, around: StepPath, ref: str
 ) -> StepContext | None:
-    """The step a ref means for a script at `around`: indexes that are not written come from there."""
+    """The step a ref means at `around` (`()`: outside of every step): indexes that are not written come from there."""
     try:
         name, *written = parse_path(ref)
     except ValueError:
@@ -78,7 +83,7 @@ def _find(
     if step is None or len(written) > len(step.loops):
         return None
     implied = len(step.loops) - len(written)
-    if step.loops[:implied] != plan.steps[str(around[0])].loops[:implied]:
+    if step.loops[:implied] != (plan.steps[str(around[0])].loops[:implied] if around else ()):
         return None
     indices = [int(index) for index in (*around[1 : 1 + implied], *written)]
     id = process.id + step.number if not indices else _id_inside(reads, plan, process, str(name), indices)

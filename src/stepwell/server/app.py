@@ -34,6 +34,7 @@ from stepwell.server.routes import (
     operations,
     persisted_state,
     processes,
+    results,
     retention,
     secrets,
     variables,
@@ -45,6 +46,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 _JSON = (b"content-type", b"application/json")
 _NOUNS = (
     processes,
+    results,
     operations,
     holds,
     jobs,

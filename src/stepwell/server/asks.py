@@ -12,7 +12,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime.requests import Actor
 from stepwell.server.door import check_json, read_body
 from stepwell.server.hot import Desk
-from stepwell.server.query import Query
+from stepwell.server.query import Query, whole_number
 
 Ask = Request[Any, Any, Any]
 LONGEST_REASON = 1_000
@@ -73,3 +73,15 @@ def read_written(ask: Ask, body: bytes) -> Any:
     if "yaml" not in ask.headers.get("content-type", "").lower():
         check_json(body, desk_of(ask).settings.depth_limit)
     return parse(body)
+
+
+async def ref_of(desk: Desk, process_id: int, text: str) -> str:
+    """The ref of a step that is named by its ref, or by its id when no ref reads like that."""
+    number = whole_number(text)
+    if number is None:
+        return text
+    process = await process_of(desk, process_id)
+    if text in (await desk.runtime.plan_of(process)).steps:
+        return text
+    step = await desk.runtime.read(lambda reads: reads.step(number))
+    return step.ref if step is not None and step.process_id == process_id else text

@@ -26,6 +26,10 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 """The first row that fits decides. Denied without valid credentials is 401; what is in no row is 500."""
 
+_HEADERS = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    503: ((b"retry-after", b"1"),),
+}
 _FRAMEWORK_CODES = {
     400: "BAD_REQUEST",
     404: "NO_SUCH_ROUTE",
@@ -47,7 +51,7 @@ class BadRequest(Unreadable):
 
 
 def problem(status: int, message: str, code: str, **more: Any) -> Answer:
-    headers = ((b"www-authenticate", b"Bearer"),) if status == 401 else ()
+    headers = _HEADERS.get(status, ())
     return Answer(status, encode({"errorMessage": message, "code": code, **more}), headers)
 
 

@@ -1,6 +1,6 @@
 """The interface of a step that the server runs itself."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
 from stepwell.model.codec import Json, Record
@@ -9,15 +9,17 @@ from stepwell.model.errors import Problem
 from stepwell.model.work import WorkRequest
 from stepwell.steps.sandbox.script import Script
 
+MOST_ATTEMPTS = 1_000
+
 
 class ProcessView(Protocol):
     """What a script may look at: committed rows of its own process, loaded when they are asked for."""
 
-    async def context(self) -> dict[str, Any]:
-        """The process context under its documented names (`id`, `input`, `state`, `correlationId` …)."""
+    async def context(self, payloads: Collection[str] = ("input", "output", "state")) -> dict[str, Any]:
+        """The process context under its documented names (`id`, `correlationId` …), with these of its payloads."""
 
-    async def step(self, ref: str) -> dict[str, Any] | None:
-        """A step context under its documented names, its executions under `executions`; None: no such step.
+    async def step(self, ref: str, attempts: int = MOST_ATTEMPTS) -> dict[str, Any] | None:
+        """A step context under its documented names, its newest executions under `executions`; None: no such step.
 
         `__self` is the step that runs; a ref means the nearest iteration's step first, then outward."""
 

@@ -29,11 +29,15 @@ class MemoryReads:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
 
-    def process(self, id: int) -> ProcessContext | None:
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         return self._tables.process.committed(id)
 
     def step(self, id: int) -> StepContext | None:
         return self._tables.step.committed(id)
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        found = (self._tables.step.committed(id) for id in sorted(set(ids)))
+        return [step for step in found if step is not None]
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000

@@ -226,9 +226,13 @@ class Turn(Protocol):
 class Reads(Protocol):
     """Committed rows, for people and lists. Safe from any thread."""
 
-    def process(self, id: int) -> ProcessContext | None: ...
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
+        """Without `large`, values that the store keeps apart for their size may be empty: they are not read."""
 
     def step(self, id: int) -> StepContext | None: ...
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        """In id order; unknown ids are left out."""
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000

@@ -7,25 +7,24 @@
 Iterations are created as they are needed, at most `concurrency` (default 1) at a time; they are `pick[0]`, `pick[1]` …
 One that fails does not stop the others; after all, the step fails if one failed that is not optional. Output:
 `{"results": […]}` in index order, null where an iteration has none. Past 1,000 items the output holds the first 1,000
-and `resultCount`; the rest are read as steps.
+and `resultCount`; templates reach the others too (see `inputs`), and the API has them in pages.
 """
 
 from stepwell.definition.plan import StepPlan
 from stepwell.engine.climb import look_ahead, open_child, opening
 from stepwell.engine.control.outcome import count_failed, refuse
 from stepwell.engine.draft import HEAVY, ID_RUN, MAX_TRANSITIONS, Control, Draft
+from stepwell.engine.inputs import MOST_RESULTS
 from stepwell.engine.steps import begin, close, reopen
-from stepwell.model.codec import EMPTY, CodecError, Json, change, decode, encode, items, members, raw
+from stepwell.model.codec import EMPTY, CodecError, Json, change, encode
 from stepwell.model.due import DueKind
 from stepwell.model.process import Block
 from stepwell.model.step import Children, StepContext, StepStatus
 
-MOST_RESULTS = 1_000
-
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     step = begin(draft, step)
-    problem, total = _check(step.input)
+    problem, total = _check(draft, step)
     if problem:
         return refuse(draft, step, problem)
     places = step.children or Children()
@@ -45,14 +44,14 @@ def _more_room(draft: Draft, plan: StepPlan, step: StepContext, iterations: int)
     return Children(base=base, room=count // plan.iteration_size)
 
 
-def _check(input: Json) -> tuple[str, int]:
+def _check(draft: Draft, step: StepContext) -> tuple[str, int]:
     """What is wrong with the input, and how many items it has."""
-    given = members(input)
+    given = draft.loop_input(step)
     try:
-        total = len(items(bytes(given["inputArray"])))
-    except (KeyError, CodecError):
+        total = len(given.items("inputArray"))
+    except CodecError:
         return "FOREACH needs an array as inputArray", 0
-    concurrency = decode(bytes(given.get("concurrency", raw(b"1"))))
+    concurrency = given.value("concurrency")
     if concurrency is not None and (type(concurrency) is not int or concurrency < 1):
         return f"FOREACH needs a whole number from 1 as concurrency, not {encode(concurrency).decode()}", 0
     return "", total
@@ -96,7 +95,7 @@ def _fill(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -
     """Open iterations until `concurrency` of them are open, none is left or the decision is full."""
     ref = plan.children[0]
     indices = step.path[1:]
-    concurrency = decode(bytes(members(step.input).get("concurrency", raw(b"1")))) or 1
+    concurrency = draft.loop_input(step).value("concurrency") or 1
     if draft.may_have_children(step) or draft.plan.steps[ref].repeats:
         ahead = range(counters.next, min(counters.next + MAX_TRANSITIONS, counters.total))
         draft.want(counters.base + index * plan.iteration_size for index in ahead)

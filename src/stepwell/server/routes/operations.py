@@ -22,11 +22,21 @@ from stepwell.model.codec import EMPTY, Json, Record, encode
 from stepwell.model.errors import Conflict
 from stepwell.runtime.waiting import Wait, explain, look
 from stepwell.server import wire
-from stepwell.server.asks import Ask, actor_of, answer, body_of, desk_of, json_of, process_of, query_of
+from stepwell.server.asks import (
+    Ask,
+    actor_of,
+    answer,
+    body_of,
+    desk_of,
+    json_of,
+    process_of,
+    query_of,
+    ref_of,
+)
 from stepwell.server.declare import declare
 from stepwell.server.hot import Desk
 from stepwell.server.problems import BadRequest
-from stepwell.server.query import identifier, whole_number
+from stepwell.server.query import identifier
 
 PAGE = 100
 LARGEST_PAGE = 1_000
@@ -212,7 +222,7 @@ async def retry_now(request: Ask, process_id: FromPath[str], ref: FromPath[str])
 
 async def _order(request: Ask, process_id: str, ref: str, order: StepOrder) -> Response[bytes]:
     output = EMPTY if order is StepOrder.RETRY_NOW else await _output(request)
-    named = await _ref(desk_of(request), identifier(process_id, "process"), ref)
+    named = await ref_of(desk_of(request), identifier(process_id, "process"), ref)
     return await _tell(request, process_id, StepOrdered(ref=named, order=order, output=output))
 
 
@@ -231,7 +241,7 @@ async def remove_step(request: Ask) -> Response[bytes]:
     process_id, step = query.text("processId"), query.text("step")
     if process_id is None or step is None:
         raise BadRequest("the parameters processId and step are needed")
-    ref = await _ref(desk_of(request), identifier(process_id, "process"), step)
+    ref = await ref_of(desk_of(request), identifier(process_id, "process"), step)
     return await _tell(request, process_id, StepRemoved(ref=ref))
 
 
@@ -271,18 +281,6 @@ async def _tell(request: Ask, process_id: str, event: AnyEvent) -> Response[byte
 
 async def _shown(desk: Desk, process_id: int) -> Response[bytes]:
     return answer(wire.process_data(await process_of(desk, process_id)))
-
-
-async def _ref(desk: Desk, process_id: int, text: str) -> str:
-    """The ref of a step that is named by its ref, or by its id when no ref reads like that."""
-    number = whole_number(text)
-    if number is None:
-        return text
-    process = await process_of(desk, process_id)
-    if text in (await desk.runtime.plan_of(process)).steps:
-        return text
-    step = await desk.runtime.read(lambda reads: reads.step(number))
-    return step.ref if step is not None and step.process_id == process_id else text
 
 
 async def _output(request: Ask) -> Json:

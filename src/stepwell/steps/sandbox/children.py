@@ -7,13 +7,13 @@ import asyncio
 import contextlib
 import os
 import resource
-import signal
 import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
 from stepwell.model.codec import CodecError, Record, decode_as, encode
 from stepwell.steps.sandbox.frames import LENGTHS, frame
+from stepwell.steps.sandbox.process import Process
 from stepwell.steps.sandbox.script import SandboxSettings
 
 _START = "import sys; sys.path[:] = sys.argv[4:]; from stepwell.steps.sandbox.child import main; main(*sys.argv[1:4])"
@@ -51,7 +51,7 @@ class Said(Record, frozen=True):
 class Child:
     """One child and its pipes. Raises Lost from whatever it is asked once it is gone."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: Process) -> None:
         self._process = process
         self.namespaces: list[str] = []
         self.used_s = 0.0
@@ -72,16 +72,7 @@ class Child:
         ]
         paths = [path for path in sys.path if Path(path).is_absolute()]
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                *paths,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                start_new_session=True,
-            )
+            process = await Process.start([*command, *paths])
         except OSError as error:
             raise Unavailable(f"no process for scripts could be started: {error}") from error
         child = cls(process)
@@ -118,7 +109,7 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return self._process.alive
 
     @property
     def pid(self) -> int:
@@ -126,7 +117,6 @@ class Child:
 
     async def ask(self, header: dict[str, Any], body: bytes, most: int) -> tuple[Said, bytes]:
         """The answer's body has at most `most` bytes. Raises Lost."""
-        assert self._process.stdin is not None
         try:
             self._process.stdin.write(frame(encode(header), body))
             await self._process.stdin.drain()
@@ -136,7 +126,6 @@ class Child:
         return _parsed(said, Said), result
 
     async def _hear(self, most: int) -> tuple[bytes, bytes]:
-        assert self._process.stdout is not None
         try:
             header, body = LENGTHS.unpack(await self._process.stdout.readexactly(LENGTHS.size))
             if header > _HEADER or body > most:
@@ -149,12 +138,11 @@ class Child:
 
     def kill(self) -> None:
         """It and everything it started, at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     async def ended(self) -> int:
         """Wait for the end; the exit status, negative for a signal."""
-        return await self._process.wait()
+        return await self._process.ended()
 
 
 class Children:

@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import struct
+import time
 from pathlib import Path
 
 _NEW_MOUNTS, _NEW_UTS, _NEW_IPC, _NEW_USER, _NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x40000000
@@ -17,6 +18,8 @@ _SET_DEATH_SIGNAL, _SET_NO_NEW_PRIVS, _DROP_BOUNDING = 1, 38, 24
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITIES_V3 = 0x20080522
 _NICE = 10
+_SESSION = Path("/proc/self/autogroup")
+_AGAIN = 20
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,6 +35,19 @@ def be_modest() -> None:
     """Scripts use what the server leaves over; files they cannot write would belong to nobody else."""
     os.umask(0o077)
     os.nice(_NICE)
+    _be_modest_among_sessions()
+
+
+def _be_modest_among_sessions() -> None:
+    """Where the kernel shares out by sessions, niceness counts inside of one only, and a child leads its own."""
+    for _ in range(_AGAIN):
+        try:
+            _SESSION.write_text(str(_NICE))
+            return
+        except BlockingIOError:  # ten times a second in all, for whoever is not root
+            time.sleep(0.1)
+        except OSError:  # it does not share out by sessions
+            return
 
 
 def leave_the_machine() -> tuple[str, ...]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from stepwell.model.codec import CodecError, Json, change, decode, encode
 from stepwell.steps.sandbox.children import Child, Children, Lost, Unavailable
+from stepwell.steps.sandbox.reach import attempts, payloads
 from stepwell.steps.sandbox.refs import named
 from stepwell.steps.sandbox.script import Evaluation, Language, Limits, SandboxSettings, Script
-from stepwell.steps.step import ProcessView
+from stepwell.steps.step import MOST_ATTEMPTS, ProcessView
 
 _GRACE_S = 0.25
 """How long a child may take to say itself that the time is over."""
@@ -23,6 +24,8 @@ _LIMITS = {
     "memory": "used more than {0.memory} bytes of memory",
     "output": "has a result of more than {0.output} bytes",
 }
+FEW_ATTEMPTS = 20
+"""What a script gets of a step's executions when its text does not speak of them: a loop has thousands."""
 _ERROR = 2000
 """Characters of an error that are kept."""
 _ATTEMPT_LISTS = ("executionList", "executions", "executionsList")
@@ -58,9 +61,9 @@ class Sandbox:
         steps: dict[str, Any] = {}
         context: dict[str, Any] = {}
         if script.language is not Language.JQ:
-            context = await view.context()
+            context = await view.context(payloads(script.text, python=script.language is Language.PYTHON))
             for ref in named(script.text):
-                steps[ref] = await _step(view, ref)
+                steps[ref] = await _step(view, ref, script)
         try:
             child = await children.take()
         except Unavailable as error:
@@ -97,7 +100,7 @@ class _Run:
                 return answer
             if answer in steps:
                 return self._failed("asked again for a step that it was given")
-            steps[answer] = await _step(view, answer)
+            steps[answer] = await _step(view, answer, self._script)
         return self._failed(
             f"asked for more than {self._limits.rounds} steps that it does not name literally"
         )
@@ -148,13 +151,13 @@ class _Run:
         return Evaluation(None, logs or [], f"the {self._script.kind} {error}")
 
 
-async def _step(view: ProcessView, ref: str) -> dict[str, Any] | None:
+async def _step(view: ProcessView, ref: str, script: Script) -> dict[str, Any] | None:
     """A step as scripts see it: its attempts under all three spellings. None: there is none."""
-    step = await view.step(ref)
+    step = await view.step(ref, MOST_ATTEMPTS if attempts(script.text) else FEW_ATTEMPTS)
     if step is None:
         return None
-    attempts: list[Any] = next((step[name] for name in _ATTEMPT_LISTS if name in step), [])
-    return step | dict.fromkeys(_ATTEMPT_LISTS, attempts)
+    executions: list[Any] = next((step[name] for name in _ATTEMPT_LISTS if name in step), [])
+    return step | dict.fromkeys(_ATTEMPT_LISTS, executions)
 
 
 def _arguments(steps: dict[str, Any], context: dict[str, Any]) -> Json:

@@ -10,7 +10,7 @@ import apsw
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
-from stepwell.model.codec import Record, decode_as
+from stepwell.model.codec import EMPTY, Json, Record, decode_as
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
@@ -50,6 +50,11 @@ _NO_ID = 2**62
 """Above every id."""
 
 
+def _left(process_id: int, reference: str) -> Json:
+    """A large value that nobody asked for."""
+    return EMPTY
+
+
 class SqliteReads(Catalog):
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -76,13 +81,16 @@ class SqliteReads(Catalog):
         with translated():
             return super()._all(name, *values)
 
-    def process(self, id: int) -> ProcessContext | None:
+    def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
-        return process_of(rows[0], self._fetch) if rows else None
+        return process_of(rows[0], self._fetch if large else _left) if rows else None
 
     def step(self, id: int) -> StepContext | None:
         rows = self._all("steps", ids_of([id]))
         return step_of(rows[0], self._fetch) if rows else None
+
+    def steps_by_id(self, ids: Sequence[int]) -> list[StepContext]:
+        return [step_of(row, self._fetch) for row in self._all("steps", ids_of(ids))] if ids else []
 
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
