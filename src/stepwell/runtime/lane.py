@@ -74,6 +74,7 @@ class Lane:
 
     def _run_together(self, asks: Sequence[Ask], answers: list[Answer], ended: list[ProcessContext]) -> None:
         one: OneTurn | None = None
+        began = self._clock.monotonic()
         try:
             with self._store.turn() as turn:
                 one = OneTurn(self.node, turn, asks, self._clock.now())
@@ -82,12 +83,14 @@ class Lane:
             self._rolled_back(asks, error, answers)
             return
         one.committed()
+        self.node.counts.turn(self._clock.monotonic() - began)
         answers += one.answers
         ended += one.ended
 
     def _rolled_back(self, asks: Sequence[Ask], error: Exception, answers: list[Answer]) -> None:
         if not isinstance(error, Busy):
             log.exception("a turn was rolled back")
+        self.node.counts.rolled_back += 1
         self.node.forget()
         told = error if isinstance(error, Busy) else Busy("nothing was committed; try again")
         answers += [(stretch.ask, told) for stretch in self.node.stretches.forget()]

@@ -11,7 +11,6 @@ looks stuck is looked at again: it is, when nothing has touched it meanwhile.
 
 import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -183,6 +182,7 @@ class Liveness:
         self._runtime = runtime
         self._plans = StoredPlans(runtime.store.reads)
         self._task: asyncio.Task[None] | None = None
+        self.again_s = AGAIN_S
         self.stuck: list[Stuck] = []
         """As of the latest look that went through everything."""
         self.open = 0
@@ -213,12 +213,12 @@ class Liveness:
         last, looked = 0, 0
         stuck: list[Stuck] = []
         while True:
-            began = time.perf_counter()
+            began = self._runtime.clock.monotonic()
             page = await self._runtime.read(lambda reads, after=last: look(reads, self._plans, after))  # type: ignore[misc]
             if not page.looked:
                 break
             last, looked = page.last, looked + page.looked
-            await asyncio.sleep((time.perf_counter() - began) * IDLE)
+            await asyncio.sleep((self._runtime.clock.monotonic() - began) * IDLE)
             stuck += await self._confirmed(page.suspects)
         self._say(stuck)
         self.stuck, self.open, self.looked_at = stuck, looked, self._runtime.clock.now()
@@ -226,7 +226,7 @@ class Liveness:
     async def _confirmed(self, suspects: Sequence[Stuck]) -> list[Stuck]:
         if not suspects:
             return []
-        await asyncio.sleep(AGAIN_S)
+        await asyncio.sleep(self.again_s)
         return await self._runtime.read(lambda reads: confirm(reads, self._plans, suspects))
 
     def _say(self, stuck: Sequence[Stuck]) -> None:

@@ -25,8 +25,10 @@ from stepwell.model.process import ProcessContext
 from stepwell.model.retention import Finished
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
+from stepwell.runtime.counts import Counts, Figures
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.liveness import Liveness
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
@@ -65,6 +67,7 @@ class Runtime:
         """Of those who wait for an end, the ones whom a response satisfies too."""
         self._closed = False
         self.jobs = Jobs(self)
+        self.liveness = Liveness(self)
 
     async def start_up(self) -> None:
         """Start the lane, and go on with unfinished jobs. Belongs to the running loop from now on."""
@@ -144,6 +147,19 @@ class Runtime:
 
         A receipt is stored in the same commit, unless it is refused."""
         await self._ask(lambda answer: EventAsk(answer, process_id, event, actor, receipt))
+
+    @property
+    def counts(self) -> Counts:
+        return self._lane.node.counts
+
+    def figures(self) -> Figures:
+        node = self._lane.node
+        return Figures(
+            counts=node.counts,
+            waiting=self._thread.waiting(),
+            polls=len(node.dispatch),
+            stretches=len(node.stretches),
+        )
 
     def polls(self, queue: int) -> Polls:
         """What this node remembers of the queue of that number."""

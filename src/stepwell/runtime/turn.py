@@ -64,6 +64,7 @@ class OneTurn:
         self._folds = Folds(node, turn)
         self._starts = Starts(node, turn, self._folds, self._changes, now)
         self._handing = Handing(node, turn, self._folds, now)
+        self._expired = 0
         self.answers: list[tuple[Ask, Any]] = []
         """Everything but held polls: (ask, value or exception), to be given after the commit."""
 
@@ -94,6 +95,18 @@ class OneTurn:
         """Keep what is worth keeping. Called after the commit, never after a rollback."""
         self._node.clockwork.committed()
         self._folds.committed()
+        self._count()
+
+    def _count(self) -> None:
+        counts, changes = self._node.counts, self._changes
+        counts.started += len(changes.new_processes)
+        counts.set_aside += len(changes.set_aside)
+        counts.handed_out += self._handing.steps
+        counts.expired += self._expired
+        counts.end(self.ended)
+        for ask in self._asks:
+            if isinstance(ask, ExchangeAsk) and ask.outcomes:
+                counts.report(ask.outcomes)
 
     # -- what is in the inbox
 
@@ -199,6 +212,7 @@ class OneTurn:
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
         over = clockwork.recovered(self._turn) + clockwork.expired(self._turn, self._now)
+        self._expired = len(over)
         self._node.dispatch.claims_gone(clockwork.dropped)
         for step, expired in over:
             self._hand_outs[step.id] = step.hand_out

@@ -30,6 +30,7 @@ from stepwell.server.routes import (
     health,
     holds,
     jobs,
+    metrics,
     namespaces,
     operations,
     persisted_state,
@@ -62,6 +63,7 @@ _NOUNS = (
     clients,
     audit,
     health,
+    metrics,
 )
 
 

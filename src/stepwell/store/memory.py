@@ -34,5 +34,8 @@ class MemoryStore(MemoryTables):
     def checks(self) -> list[tuple[str, bool, str]]:
         return [("set aside", not self.set_aside.rows, f"{len(self.set_aside.rows)} events")]
 
+    def size(self) -> int:
+        return 0
+
     def close(self) -> None:
         return None

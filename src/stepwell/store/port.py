@@ -339,4 +339,7 @@ class Store(Protocol):
     def checks(self) -> list[tuple[str, bool, str]]:
         """What `doctor` asks: (what, is it well, what was found)."""
 
+    def size(self) -> int:
+        """Bytes that the database takes up; 0 when it is in memory. From any thread."""
+
     def close(self) -> None: ...

@@ -77,6 +77,11 @@ class SqliteStore:
             finally:
                 connection.close()
 
+    def size(self) -> int:
+        """The file and its log."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def close(self) -> None:
         """Readers first, so that the writer is the last one out and leaves no log behind."""
         self._sqlite_reads.close()
