@@ -297,6 +297,7 @@ class Requests:
             "undue": lambda: [(row.process_id, row.step_id, row.kind) for row in self.some(self.known_due)],
             "ended": lambda: [self.process_id()],
             "set_aside": lambda: [SetAside(process_id=self.process_id(), event=b"{}", error="e", created=1)],
+            "settled": lambda: [self.number()],
             "entries": self.entries,
             "dropped_entries": lambda: list(set(self.some(self.entry_key))),
             "audit": lambda: self.some(self.audit),
@@ -403,6 +404,9 @@ class Requests:
     def ask_take_due(self) -> list[Any]:
         return [(self.some(self.known_due),)]
 
+    def ask_set_aside(self) -> list[Any]:
+        return [(self.process_id(),)]
+
     # -- the catalog
 
     def name(self) -> str:
@@ -469,6 +473,18 @@ class Requests:
         return [(self.process_id(), self.number())]
 
     # -- the verbs of readers that are asked with other values than those of a turn
+
+    def read_set_aside(self) -> list[Any]:
+        return [()]
+
+    def read_open_processes(self) -> list[Any]:
+        return [(self.process_id() - 1, self.number())]
+
+    def read_at_work(self) -> list[Any]:
+        return [({id: self.number() for id in self.some(self.process_id)},)]
+
+    def read_late(self) -> list[Any]:
+        return [(self.at(), self.number())]
 
     def read_finished(self) -> list[Any]:
         return [((self.number(), self.process_id()), self.at(), self.number())]

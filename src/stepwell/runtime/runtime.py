@@ -23,7 +23,7 @@ from stepwell.model.entry import Entry
 from stepwell.model.errors import Busy, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.model.retention import Finished
-from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
+from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, RetryAsk, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.counts import Counts, Figures
 from stepwell.runtime.jobs import Jobs
@@ -31,7 +31,7 @@ from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
 from stepwell.runtime.liveness import Liveness
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
-from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
+from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, Retried, StartRequest
 from stepwell.runtime.stretch import ProcessRows
 from stepwell.runtime.vault import Vault
 from stepwell.runtime.waiting import Polls
@@ -147,6 +147,11 @@ class Runtime:
 
         A receipt is stored in the same commit, unless it is refused."""
         await self._ask(lambda answer: EventAsk(answer, process_id, event, actor, receipt))
+
+    async def retry_set_aside(self, process_id: int, actor: Actor) -> list[Retried]:
+        """Play the set-aside events of a process again; what became of each, empty when there is none. NotFound."""
+        retried: list[Retried] = await self._ask(lambda answer: RetryAsk(answer, process_id, actor))
+        return retried
 
     @property
     def counts(self) -> Counts:

@@ -29,12 +29,13 @@ from stepwell.model.errors import Conflict, Invalid, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import HandOut
 from stepwell.model.work import Acceptance, WorkResult, WorkStatus
-from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
+from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, RetryAsk, StartAsk
 from stepwell.runtime.fold import Fold
 from stepwell.runtime.folds import Folds
 from stepwell.runtime.handing import Handing
 from stepwell.runtime.node import Node
 from stepwell.runtime.requests import Poll
+from stepwell.runtime.retries import Retries, has_token
 from stepwell.runtime.secrets import BadSecretState, split_off
 from stepwell.runtime.starts import Starts
 from stepwell.runtime.stretch import Stretch
@@ -45,8 +46,9 @@ class Pending(Record, frozen=True, gc=False):
     """An event, and who hears what became of it: an ask, with the result's place in it. Nobody waits for a timer."""
 
     event: AnyEvent
-    ask: ExchangeAsk | EventAsk | None = None
+    ask: ExchangeAsk | EventAsk | RetryAsk | None = None
     index: int = 0
+    """Of the result; or the number of the event that was set aside."""
 
 
 class OneTurn:
@@ -63,6 +65,7 @@ class OneTurn:
         self._done_claims: list[int] = []
         self._folds = Folds(node, turn)
         self._starts = Starts(node, turn, self._folds, self._changes, now)
+        self._retries = Retries(turn, asks)
         self._handing = Handing(node, turn, self._folds, now)
         self._expired = 0
         self.answers: list[tuple[Ask, Any]] = []
@@ -73,6 +76,7 @@ class OneTurn:
         self._take_operations()
         self._take_withheld()
         self._take_timers()
+        self._take_retries()
         self._load()
         self._folds.take_up(self._node.stretches.over(self._now))
         for ask in self._asks:
@@ -200,6 +204,19 @@ class OneTurn:
             event = ask.event = change(event, output=output, sealed=sealed)
         self._add(ask.process_id, Pending(event, ask))
 
+    def _take_retries(self) -> None:
+        for ask, number, event in self._retries.events():
+            if has_token(event):
+                step_id = event.step_id  # type: ignore[union-attr]
+                found = self._hand_outs_of({step_id})
+                if step_id not in found:
+                    self._retries.gone(number)
+                    continue
+                self._hand_outs[step_id] = found[step_id][1]
+            self._add(ask.process_id, Pending(event, ask, number))
+        for process_id in self._retries.processes():
+            self._events.setdefault(process_id, [])
+
     def _take_timers(self) -> None:
         clockwork = self._node.clockwork
         clockwork.sweep(self._turn, self._now)
@@ -262,9 +279,11 @@ class OneTurn:
             reply = fold.take(pending.event, self._now, plan)
         except Exception as error:
             # A bug of ours must cost one event of one process, not the turn: it is kept, with what it says.
-            fold.set_aside(
-                encode(pending.event), f"{type(error).__name__}: {error}", self._now, self._changes
-            )
+            said = f"{type(error).__name__}: {error}"
+            if isinstance(pending.ask, RetryAsk):
+                self._retries.raised(pending.index, said)
+                return
+            fold.set_aside(encode(pending.event), said, self._now, self._changes)
             self._hear(
                 pending, StepwellError("this event was set aside; see `stepwell doctor`", code="SET_ASIDE")
             )
@@ -286,6 +305,8 @@ class OneTurn:
         ask = pending.ask
         if isinstance(ask, ExchangeAsk):
             self._hear_report(ask, pending.index, reply)
+        elif isinstance(ask, RetryAsk):
+            self._retries.hear(pending.index, reply)
         elif isinstance(ask, EventAsk):
             self.answers.append((ask, _told(reply)))
             if reply is None and ask.actor.who:
@@ -307,6 +328,7 @@ class OneTurn:
 
     def _save(self) -> None:
         dispatch, changes = self._node.dispatch, self._changes
+        self.answers += self._retries.settle(self._folds, changes, self._now)
         for fold in self._folds:
             if fold.snapshot.process is not None and fold.snapshot.process.status.is_open:
                 self._stick_new(fold)
@@ -395,6 +417,7 @@ def new_changes() -> Changes:
         undue=[],
         ended=[],
         set_aside=[],
+        settled=[],
         entries=[],
         dropped_entries=[],
         audit=[],

@@ -42,17 +42,17 @@ class MemoryReads:
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
     ) -> list[StepContext]:
-        return list(islice(self._steps(process, size, after), limit))
+        return list(islice(self._steps(process.id, size, after), limit))
 
     def open_steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
     ) -> list[StepContext]:
-        steps = self._steps(process, size, after)
+        steps = self._steps(process.id, size, after)
         return list(islice((step for step in steps if step.status.is_open), limit))
 
-    def _steps(self, process: ProcessContext, size: int, after: int) -> Iterator[StepContext]:
-        blocks = [b for b in self._tables.block.all_committed() if b.process_id == process.id]
-        for first, count in [(process.id, size), *((block.first, block.count) for block in blocks)]:
+    def _steps(self, process_id: int, size: int, after: int) -> Iterator[StepContext]:
+        blocks = [b for b in self._tables.block.all_committed() if b.process_id == process_id]
+        for first, count in [(process_id, size), *((block.first, block.count) for block in blocks)]:
             for id in range(max(first, after + 1), first + count):
                 step = self._tables.step.committed(id)
                 if step is not None:
@@ -95,17 +95,14 @@ class MemoryReads:
 
     def at_work(self, sizes: Mapping[int, int]) -> set[int]:
         claims = {claim.id for claim in self._tables.claim.all_committed()}
-        processes = (self.process(id) for id in sizes)
-        return {
-            process.id
-            for process in processes
-            if process is not None
-            and any(
-                step.process_id == process.id
-                and (step.hand_out.ready is not None or step.hand_out.claim in claims)
-                for step in self._steps(process, sizes[process.id], 0)
-            )
-        }
+
+        def is_at_work(step: StepContext) -> bool:
+            return step.hand_out.ready is not None or step.hand_out.claim in claims
+
+        return {id for id, size in sizes.items() if any(map(is_at_work, self._own_steps(id, size)))}
+
+    def _own_steps(self, process_id: int, size: int) -> Iterator[StepContext]:
+        return (step for step in self._steps(process_id, size, 0) if step.process_id == process_id)
 
     def late(self, before: int, limit: int) -> int:
         return min(limit, sum(row.at < before for row in self._tables.due.all_committed()))

@@ -69,6 +69,9 @@ class Changes(Record, kw_only=True):
     ended: list[int] = []
     """Processes that ended: all their due rows go (START_PROCESS rows belong to another id and stay)."""
     set_aside: list[SetAside] = []
+    """Inserted; the store gives the id."""
+    settled: list[int] = []
+    """Set-aside events, by id, that are done with: deleted. Written before `set_aside`."""
     entries: list[Entry] = []
     """Inserted, or replacing the entry of that kind, namespace and name. Written after `dropped_entries`."""
     dropped_entries: list[tuple[EntryKind, str, str]] = []
@@ -105,6 +108,9 @@ class Turn(Protocol):
     def save(self, changes: Changes) -> Sequence[int]:
         """Write it all. Answers the processes of which a step's token did not match: nothing of them may be
         committed. (With one writer, whose decisions read the tokens in the same turn, that never happens.)"""
+
+    def set_aside(self, process_id: int) -> list[SetAside]:
+        """What was set aside of a process, in that order."""
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
         """The one with the highest id of that name that was created at or after a moment."""

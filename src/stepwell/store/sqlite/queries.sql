@@ -231,6 +231,12 @@ select process, step, kind, at, body from due where process = ? order by step, k
 -- name: insert_set_aside
 insert into set_aside (process, event, error, created) values (?, ?, ?, ?)
 
+-- name: delete_set_aside
+delete from set_aside where id = ?
+
+-- name: set_aside_of_process
+select id, process, event, error, created from set_aside where process = ? order by id
+
 -- name: set_aside
 select id, process, event, error, created from set_aside order by id
 

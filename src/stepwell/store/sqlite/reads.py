@@ -43,6 +43,7 @@ from stepwell.store.sqlite.rows import (
     ids_of,
     open_process_of,
     process_of,
+    set_aside_of,
     step_of,
 )
 
@@ -181,10 +182,7 @@ class SqliteReads(Catalog):
         return [Namespace(*row) for row in self._all("namespaces")]
 
     def set_aside(self) -> list[SetAside]:
-        return [
-            SetAside(id=row[0], process_id=row[1], event=row[2], error=row[3], created=row[4])
-            for row in self._all("set_aside")
-        ]
+        return [set_aside_of(row) for row in self._all("set_aside")]
 
     def entries(self, kind: EntryKind, namespace: str | None = None, prefix: str = "") -> list[Entry]:
         if namespace is None:
@@ -225,12 +223,8 @@ _TABLES: dict[str, tuple[str, tuple[Any, ...], Callable[[Row, Fetch], Record]]] 
     "current_policy": ("current_policies", (None,), lambda row, _: decode_as(row[0], ErrorPolicy)),
     "client": ("clients", (), lambda row, _: client_of(row)),
     "namespace": ("namespaces", (), lambda row, _: Namespace(*row)),
-    "set_aside": ("set_aside", (), lambda row, _: SetAside(**_set_aside(row))),
+    "set_aside": ("set_aside", (), lambda row, _: set_aside_of(row)),
     "entry": ("all_entries", (), lambda row, _: entry_of(row)),
     "audit": ("all_audit", (), lambda row, _: audit_of(row)),
 }
 """Table → its statement in key order, the statement's values, and how a row becomes a record."""
-
-
-def _set_aside(row: Row) -> dict[str, Any]:
-    return dict(zip(("id", "process_id", "event", "error", "created"), row, strict=True))

@@ -33,6 +33,7 @@ from stepwell.model.step import (
     render_path,
 )
 from stepwell.model.work import Claim
+from stepwell.store.port import SetAside
 
 Row = tuple[Any, ...]
 Spill = Callable[[int, Json], str]
@@ -176,6 +177,10 @@ def process_of(row: Row, fetch: Fetch) -> ProcessContext:
 def open_process_of(row: Row) -> OpenProcess:
     numbering = () if row[2] is None else decode_as(row[2], tuple[int, ...])
     return OpenProcess(row[0], row[1], numbering, row[3], row[4] == 1)
+
+
+def set_aside_of(row: Row) -> SetAside:
+    return SetAside(id=row[0], process_id=row[1], event=row[2], error=row[3], created=row[4])
 
 
 def finished_of(row: Row) -> Finished:
