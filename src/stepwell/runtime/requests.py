@@ -111,6 +111,10 @@ class Retried(Record, frozen=True, kw_only=True):
     message: str = ""
     """Why it is not DONE."""
 
+    @property
+    def is_over(self) -> bool:
+        return self.outcome is not RetryOutcome.RAISED
+
 
 class Started(Record, frozen=True, kw_only=True):
     process: ProcessContext

@@ -88,7 +88,7 @@ class Retries:
         self, process_id: int, rows: Sequence[SetAside], folds: Folds, changes: Changes
     ) -> list[Retried]:
         told = [self._of(row) for row in rows]
-        settled = [one.id for one in told if one.outcome is not RetryOutcome.RAISED]
+        settled = [one.id for one in told if one.is_over]
         changes.settled += settled
         again = any(row.process_id == process_id for row in changes.set_aside)
         fold = folds.get(process_id)

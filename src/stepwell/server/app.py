@@ -38,6 +38,7 @@ from stepwell.server.routes import (
     results,
     retention,
     secrets,
+    set_aside,
     variables,
 )
 from stepwell.settings import Settings
@@ -50,6 +51,7 @@ _NOUNS = (
     results,
     operations,
     holds,
+    set_aside,
     jobs,
     definitions,
     error_policies,
