@@ -71,7 +71,9 @@ def test_what_was_set_aside_goes_again(server: ServerProcess) -> None:
         code, retried, _ = doctor(server, "--retry", "--why", "mended")
         assert (code, [one["events"][0]["outcome"] for one in retried]) == (0, ["DONE"])
         until(lambda: client.process(id)["status"] == "COMPLETED", "the end of the process")
-        assert [line["why"] for line in client.audit(process_id=id) if line["what"] == "RETRY_SET_ASIDE"] == ["mended"]
+        assert [line["why"] for line in client.audit(process_id=id) if line["what"] == "RETRY_SET_ASIDE"] == [
+            "mended"
+        ]
         assert doctor(server, "--retry", str(id))[:2] == (0, [{"processId": id, "events": [], "left": 0}])
         assert doctor(server)[0] == 0
 
