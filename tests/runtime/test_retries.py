@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stepwell.engine import decide as deciding
-from stepwell.engine.events import SignalReceived, StepReported, TimerFired
+from stepwell.engine.events import ProcessStarted, SignalReceived, StepReported, TimerFired
 from stepwell.model.codec import change, decode, encode
 from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessStatus
@@ -162,3 +162,36 @@ def test_a_process_that_does_not_exist_is_told(lanes: Lanes) -> None:
     lanes.define(worker("w"))
     assert retry(lanes, lanes.start().id) == []
     assert audits(lanes) == []
+
+
+def test_a_hook_whose_process_could_not_begin_is_started(lanes: Lanes) -> None:
+    lanes.define(
+        {"type": "NOOP", "name": "n", "ref": "n"}, configuration={"onCompleteProcess": {"name": "hook"}}
+    )
+    process = lanes.start()
+    lanes.turn()
+    (row,) = lanes.store.reads.set_aside()
+    assert row.process_id == process.id and "hook" in row.error
+    (one,) = retry(lanes, process.id)
+    assert (one.event, one.outcome) == ("StartProcess", RetryOutcome.DONE)
+    lanes.turn()
+    assert [row.id for row in lanes.store.reads.set_aside()] == [1], "there is no such definition still"
+    lanes.define(worker("w"), name="hook")
+    assert [one.outcome for one in retry(lanes, process.id)] == [RetryOutcome.DONE]
+    lanes.turn()
+    assert lanes.store.reads.set_aside() == []
+    assert [process.name for process in lanes.store.reads.table("process")] == ["p", "hook"]
+
+
+def test_a_child_that_could_not_begin_was_told_already(lanes: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes.define(worker("w"), name="child")
+    lanes.define({"type": "SUB_PROCESS", "name": "c", "ref": "c", "input": {"processName": "child"}})
+    process = lanes.start()
+    bug = Bug(monkeypatch, ProcessStarted)
+    lanes.turn()
+    bug.mend()
+    lanes.turn()
+    assert lanes.process(process.id).status is ProcessStatus.FAILED
+    (one,) = retry(lanes, process.id)
+    assert (one.event, one.outcome) == ("StartProcess", RetryOutcome.REFUSED) and "resume" in one.message
+    assert lanes.store.reads.set_aside() == []

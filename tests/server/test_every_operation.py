@@ -71,19 +71,27 @@ class Row(NamedTuple):
 
     @property
     def is_bulk(self) -> bool:
-        return self.body == "ids"
+        return bool(self.body == "ids")
 
     def url(self, id: int) -> str:
         path = self.path.format(id=id)
         return f"{path}{'&' if '?' in path else '?'}reason=because"
 
 
-def one(path: str, *rest: Any, body: Any = None, permission: Permission = Permission.OPERATE) -> Row:
-    return Row("POST", f"/api/process/{path}", body, *rest, permission)
+def one(
+    path: str,
+    state: State,
+    what: str,
+    refused_in: State | None,
+    again: Again,
+    body: Any = None,
+    permission: Permission = Permission.OPERATE,
+) -> Row:
+    return Row("POST", f"/api/process/{path}", body, state, what, refused_in, again, permission)
 
 
-def bulk(path: str, *rest: Any) -> Row:
-    return one(path, *rest, body="ids")
+def bulk(path: str, state: State, what: str, refused_in: State | None, again: Again) -> Row:
+    return one(path, state, what, refused_in, again, body="ids")
 
 
 SAME, REFUSED, NOTED, ANEW = Again.SAME, Again.REFUSED, Again.NOTED, Again.ANEW

@@ -95,7 +95,7 @@ def _set_aside(reads: Reads) -> Check:
     if not rows:
         return Check(check="events set aside", ok=True, found="0")
     named = [f"process {row.process_id}: {event_name(row.event)}, {row.error}" for row in rows]
-    do = "it is a bug of Stepwell: report it; `stepwell doctor --retry` plays them again"
+    do = "store what is missing, or report a bug of Stepwell; then `stepwell doctor --retry` plays them again"
     return Check(check="events set aside", ok=False, found=_several(named), do=do)
 
 

@@ -5,11 +5,14 @@ or refuses, is done with; one that makes it raise again stays. A process without
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from stepwell.engine.effects import Refusal, Reply
 from stepwell.engine.events import AnyEvent, DeliveryExpired, StepReported
+from stepwell.engine.hooks import StartBody
 from stepwell.model.audit import Audit
 from stepwell.model.codec import CodecError, Record, decode_as, encode
+from stepwell.model.due import Due, DueKind
 from stepwell.model.errors import NotFound, StepwellError
 from stepwell.model.work import Acceptance
 from stepwell.runtime.asks import Ask, RetryAsk
@@ -27,8 +30,10 @@ class _Named(Record):
 class Retries:
     """What one turn plays again."""
 
-    def __init__(self, turn: Turn, asks: Iterable[Ask]) -> None:
+    def __init__(self, turn: Turn, asks: Iterable[Ask], changes: Changes, now: int) -> None:
         self._turn = turn
+        self._changes = changes
+        self._now = now
         self._asks = [ask for ask in asks if isinstance(ask, RetryAsk)]
         self._rows: dict[int, list[SetAside]] = {}
         self._told: dict[int, Retried] = {}
@@ -44,9 +49,25 @@ class Retries:
                 try:
                     event: AnyEvent = decode_as(row.event, AnyEvent)  # type: ignore[arg-type]
                 except CodecError as error:
-                    self._tell(row.id, RetryOutcome.RAISED, f"it cannot be read any more: {error}")
+                    self._start_again(row, error)
                 else:
                     yield ask, row.id, event
+
+    def _start_again(self, row: SetAside, error: CodecError) -> None:
+        """What is no event is a process that a hook, a policy or a step asked for, and that could not be started."""
+        try:
+            body = decode_as(row.event, StartBody)
+        except CodecError:
+            self._tell(row.id, RetryOutcome.RAISED, f"it cannot be read any more: {error}")
+            return
+        if body.parent_step_id is not None:
+            self._tell(
+                row.id, RetryOutcome.REFUSED, "the step that waits for it was told: resume its process"
+            )
+            return
+        start = Due(self._turn.reserve(1), 0, DueKind.START_PROCESS, self._now, row.event)
+        self._changes.due.append(start)
+        self._tell(row.id, RetryOutcome.DONE, "")
 
     def processes(self) -> Iterable[int]:
         """Those that may lose their mark, so they must be loaded."""
@@ -70,9 +91,9 @@ class Retries:
     def _tell(self, id: int, outcome: RetryOutcome, message: str) -> None:
         self._told[id] = Retried(id=id, event="", created=0, outcome=outcome, message=message)
 
-    def settle(self, folds: Folds, changes: Changes, now: int) -> list[tuple[Ask, object]]:
+    def settle(self, folds: Folds) -> list[tuple[Ask, object]]:
         """Delete what is done with, let the mark go with the last one, note it in the audit. The answers."""
-        told = {id: self._settle(id, rows, folds, changes) for id, rows in self._rows.items()}
+        told = {id: self._settle(id, rows, folds) for id, rows in self._rows.items()}
         answers: list[tuple[Ask, object]] = []
         for ask in self._asks:
             found = told[ask.process_id]
@@ -81,12 +102,11 @@ class Retries:
                 continue
             answers.append((ask, found))
             if found:
-                changes.audit.append(_audit(ask, found, now))
+                self._changes.audit.append(_audit(ask, found, self._now))
         return answers
 
-    def _settle(
-        self, process_id: int, rows: Sequence[SetAside], folds: Folds, changes: Changes
-    ) -> list[Retried]:
+    def _settle(self, process_id: int, rows: Sequence[SetAside], folds: Folds) -> list[Retried]:
+        changes = self._changes
         told = [self._of(row) for row in rows]
         settled = [one.id for one in told if one.is_over]
         changes.settled += settled
@@ -120,10 +140,10 @@ def has_token(event: AnyEvent) -> bool:
 
 def event_name(event: bytes) -> str:
     """What kind of event it is; empty when it cannot be read."""
-    try:
-        return decode_as(event, _Named).event
-    except CodecError:
-        return ""
+    for kind, name_of in ((_Named, lambda named: named.event), (StartBody, lambda _: "StartProcess")):
+        with suppress(CodecError):
+            return str(name_of(decode_as(event, kind)))
+    return ""
 
 
 def _audit(ask: RetryAsk, told: Sequence[Retried], now: int) -> Audit:

@@ -65,7 +65,7 @@ class OneTurn:
         self._done_claims: list[int] = []
         self._folds = Folds(node, turn)
         self._starts = Starts(node, turn, self._folds, self._changes, now)
-        self._retries = Retries(turn, asks)
+        self._retries = Retries(turn, asks, self._changes, now)
         self._handing = Handing(node, turn, self._folds, now)
         self._expired = 0
         self.answers: list[tuple[Ask, Any]] = []
@@ -328,7 +328,7 @@ class OneTurn:
 
     def _save(self) -> None:
         dispatch, changes = self._node.dispatch, self._changes
-        self.answers += self._retries.settle(self._folds, changes, self._now)
+        self.answers += self._retries.settle(self._folds)
         for fold in self._folds:
             if fold.snapshot.process is not None and fold.snapshot.process.status.is_open:
                 self._stick_new(fold)
