@@ -2,9 +2,11 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(p))))
 BIN := .venv/bin
 BUDGET ?= 200
+ROUNDS ?= 12
+KILLS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo dev test check static bench bench-check property simulate fmt lock clean
+.PHONY: help install demo dev test check static bench bench-check property simulate torture torture-long fmt lock clean
 
 help: ## show these verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 21
@@ -36,6 +38,12 @@ property: install ## 200,000 random definitions against the reference interprete
 
 simulate: install ## the simulation with BUDGET seeds (default 200)
 	@STEPWELL_SEEDS=$(BUDGET) $(BIN)/pytest tests/simulation
+
+torture: install ## kill, stop, cut, fill … a real server for a few minutes, and check that nothing was lost
+	@$(BIN)/python -m torture play --kind each --rounds $(ROUNDS)
+
+torture-long: install ## the same on and on, added up in docs/guarantees/, until KILLS servers were killed in all
+	@nice -n 19 $(BIN)/python -m torture long --until-kills $(KILLS)
 
 fmt: install ## format and fix what can be fixed
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -5,11 +5,12 @@ import asyncio
 import json
 import platform
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from bench.machine import fsync_ms, spin_ms
-from bench.servers import server, worker
+from bench.servers import on_postgres, server, worker
 from bench.workloads import chain, latency, scripts, throughput
 
 WORKERS = {"bare exchange client": "bench.bare_worker", "stepwell.worker": "bench.sdk_worker"}
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a worker's name, or in-engine")
     parser.add_argument("--out", type=Path, help="append the raw lines here (JSON lines)")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, on the same machine")
     options = parser.parse_args()
     machine = {
         "machine": platform.processor() or platform.machine(),
@@ -63,9 +65,15 @@ def main() -> None:
         "spin_ms": round(spin_ms(), 2),
     }
     say(f"machine: {machine}")
+    with on_postgres() if options.postgres else nullcontext():
+        run_rounds(options, machine)
+
+
+def run_rounds(options: argparse.Namespace, machine: dict[str, Any]) -> None:
+    store = "postgresql" if options.postgres else "sqlite"
     for number in range(options.rounds):
         for row in run_round(options.seconds, options.only):
-            line = json.dumps({**row, "round": number + 1, **machine})
+            line = json.dumps({"store": store, **row, "round": number + 1, **machine})
             print(line, flush=True)
             if options.out:
                 with options.out.open("a") as file:

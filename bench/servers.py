@@ -9,17 +9,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from stepwell.model.client import bearer
+from tests.postgres import DURABLE, Databases, PrivatePostgres
 
 CLIENT, TOKEN = "bench", "bench-token"
 BEARER = bearer(CLIENT, TOKEN)
 
 
 class Server:
-    """A stepwell server on a free port over a fresh SQLite file."""
+    """A stepwell server on a free port over a fresh database."""
 
     def __init__(self, process: "subprocess.Popen[str]", url: str, database: Path, ready_s: float) -> None:
         self.process = process
@@ -33,16 +34,40 @@ class Server:
         return self.process.pid
 
 
+postgres: PrivatePostgres | None = None
+"""Where the databases of the servers are; None: each is a file."""
+
+
+@contextmanager
+def on_postgres() -> Iterator[None]:
+    """Until the end of the block, servers share a PostgreSQL that is as durable as it comes."""
+    global postgres
+    with PrivatePostgres(**DURABLE) as postgres:
+        yield
+    postgres = None
+
+
+@contextmanager
+def _database(file: Path) -> Iterator[str]:
+    if postgres is None:
+        yield f"sqlite:///{file}"
+        return
+    with Databases(postgres.url).database() as url:
+        yield url
+
+
 @contextmanager
 def server(prepare: Callable[[Path], None] | None = None) -> Iterator[Server]:
     """`prepare` makes the database before the server starts."""
-    with tempfile.TemporaryDirectory(prefix="stepwell-bench-", dir=".") as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="stepwell-bench-", dir="."))
         database = Path(folder).resolve() / "bench.db"
         if prepare is not None:
             prepare(database)
         environment = {
             **os.environ,
-            "STEPWELL_DATABASE": f"sqlite:///{database}",
+            "STEPWELL_DATABASE": stack.enter_context(_database(database)),
+            "STEPWELL_KEY_FILE": f"{database}.key",
             "STEPWELL_PORT": "0",
             "STEPWELL_BOOTSTRAP_CLIENT": f"{CLIENT}:{TOKEN}",
         }

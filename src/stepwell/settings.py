@@ -33,6 +33,7 @@ class Settings(Record, frozen=True, kw_only=True):
     body_limit: int = 2 * _MIB
     depth_limit: int = 64
     blob_threshold: int = 8_192
+    accept_unsafe_database: bool = False
     lease_ms: int = 600_000
     lease_max_ms: int = 3_600_000
     max_deliveries: int = 10
@@ -51,14 +52,23 @@ class Settings(Record, frozen=True, kw_only=True):
 
     @property
     def database_path(self) -> str | None:
-        """The file of an embedded database; None when everything stays in memory."""
+        """The file of an embedded database; None when there is no file of ours."""
         return database_path(self.database)
+
+    @property
+    def database_shown(self) -> str:
+        """The database as it may be printed: without a password."""
+        return re.sub(r"(?<=://)([^/@]*?):[^/@]*@", r"\1@", self.database)
 
     @property
     def key_path(self) -> str | None:
         """The file of the keys that secrets are encrypted with; None when they need not outlive the server."""
+        if self.key_file:
+            return self.key_file
+        if is_postgres(self.database):
+            return SHARED_KEY
         path = self.database_path
-        return self.key_file or (None if path is None else f"{path}.key")
+        return None if path is None else f"{path}.key"
 
 
 class Setting(NamedTuple):
@@ -68,13 +78,23 @@ class Setting(NamedTuple):
     about: str
 
 
+SHARED_KEY = "./stepwell.key"
+"""Where the keys are when the database is not a file. Every node needs the same."""
+
+
+def is_postgres(url: str) -> bool:
+    return url.startswith("postgresql://")
+
+
 def database_path(url: str) -> str | None:
-    """`sqlite:///./a.db` is relative, `sqlite:////var/a.db` absolute, `memory://` None. Raises ValueError."""
+    """`sqlite:///./a.db` is relative, `sqlite:////var/a.db` absolute, all others None. Raises ValueError."""
     if url == "memory://":
         return None
     scheme, separator, rest = url.partition("://")
+    if is_postgres(url) and rest:
+        return None
     if scheme != "sqlite" or not separator:
-        raise ValueError("must be sqlite:///<path> or memory://")
+        raise ValueError("must be sqlite:///<path>, postgresql://<user>@<host>/<database> or memory://")
     path = rest[1:] if rest.startswith("/") else rest
     if not path or "\0" in path:
         raise ValueError("names no file")
@@ -99,6 +119,12 @@ def _between(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _yes_or_no(text: str) -> bool:
+    if text.strip().lower() not in ("yes", "no"):
+        raise ValueError("must be yes or no")
+    return text.strip().lower() == "yes"
 
 
 def _host(text: str) -> str:
@@ -134,7 +160,10 @@ _time = _between(100, 30 * 86_400_000)
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "database", "STEPWELL_DATABASE", _database, "Where everything is kept: sqlite:///<path> or memory://."
+        "database",
+        "STEPWELL_DATABASE",
+        _database,
+        "Where everything is kept: sqlite:///<path>, postgresql://<user>@<host>/<database> or memory://.",
     ),
     Setting(
         "key_file",
@@ -159,6 +188,12 @@ SETTINGS: tuple[Setting, ...] = (
         "STEPWELL_BLOB_THRESHOLD",
         _size,
         "Bytes from which on a payload stands apart from its row; deflated from 64 KiB on.",
+    ),
+    Setting(
+        "accept_unsafe_database",
+        "STEPWELL_ACCEPT_UNSAFE_DATABASE",
+        _yes_or_no,
+        "yes: start although PostgreSQL is set to lose what it has confirmed when its machine goes.",
     ),
     Setting("lease_ms", "STEPWELL_LEASE_MS", _time, "How long a step is lent without a sign of life."),
     Setting("lease_max_ms", "STEPWELL_LEASE_MAX_MS", _time, "How long a worker may hold a step at all."),

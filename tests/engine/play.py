@@ -29,6 +29,7 @@ from stepwell.engine.effects import (
     Reply,
     Snapshot,
     StepsById,
+    WaitsFor,
     Write,
 )
 from stepwell.engine.events import (
@@ -42,6 +43,7 @@ from stepwell.engine.events import (
     TimerFired,
 )
 from stepwell.engine.hooks import StartBody
+from stepwell.engine.signals import takes
 from stepwell.engine.texts import Memo
 from stepwell.model.codec import change, decode, decode_as, encode
 from stepwell.model.definition import ProcessDefinition, ProcessType, StepType
@@ -167,6 +169,12 @@ class World:
                 snapshot.steps.update((id, self.rows[id]) for id in found)
                 snapshot.open_steps = tuple(found)
                 return len(found)
+            case WaitsFor(signal, correlation):
+                found = [
+                    id for id in sorted(self.rows) if takes(self.plan, self.rows[id], signal, correlation)
+                ]
+                snapshot.waiting[key] = found[0] if found else None
+                snapshot.steps.update((id, self.rows[id]) for id in found[:1])
             case Ids(purpose, count):
                 assert count <= 64 * 4_096
                 snapshot.ids[purpose] = self.next_id()

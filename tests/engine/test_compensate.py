@@ -14,6 +14,7 @@ from stepwell.engine.events import (
     StepOrdered,
     TimerFired,
 )
+from stepwell.model.codec import encode
 from stepwell.model.due import DueKind
 from stepwell.model.work import Acceptance
 from tests.engine.play import (
@@ -150,6 +151,18 @@ def test_iterations_are_undone_each_by_itself(cold):
     assert order_of_undoing(world) == ["a~undo[1]", "a~undo[0]", "a~undo[2]"]
     assert [world.input(f"a~undo[{index}]") for index in range(3)] == [{"of": 0}, {"of": 1}, {"of": 2}]
     assert world.ended_as == "FAILED"
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_what_a_rerun_with_fewer_items_has_left_is_undone_too(cold):
+    each = undoable("a")
+    world = play(definition(foreach("f", [0, 1], each, 2), worker("z")), done("a[0]"), done("a[1]"), terminated(),
+                 cold=cold)  # fmt: skip
+    assert world.take(RerunFromRequested(ref="f", input=encode({"inputArray": ["only"]}))) is None
+    for move in (done("a[0]"), failed("z"), everything_done):
+        move(world)
+        world.settle()
+    assert {step.ref for step in world.rows.values() if "~" in step.ref} == {"a~undo[0]", "a~undo[1]"}
 
 
 def test_a_compensation_is_retried_by_its_own_policy():

@@ -3,10 +3,10 @@
 import pytest
 
 from stepwell.engine.error_policy import LONGEST_DELAY_MS, delay_before
-from stepwell.engine.events import TimerFired
+from stepwell.engine.events import DeliveryExpired, TimerFired
 from stepwell.model.due import DueKind
 from stepwell.model.error_policy import Reaction
-from stepwell.model.work import WorkStatus
+from stepwell.model.work import Acceptance, WorkStatus
 from tests.engine.play import (
     LEASE_MS,
     START,
@@ -205,6 +205,55 @@ def test_a_response_clock_begins_anew_with_each_report():
     passed(100)(world)
     assert world.status("a") == "TIMED_OUT"
     assert "no report within 500 ms" in world.output("a")["error"]
+
+
+@pytest.mark.parametrize("interval", [0, 400], ids=["tried again at once", "tried again later"])
+def test_a_report_of_an_attempt_that_was_given_up_is_stale(interval):
+    """However often it comes, and whatever becomes of the new attempt: it is none of its results."""
+    clock = {"duration": 300, **retrying(1, retryInterval=interval)}
+    world = under(claimed("a"), responseTimeout=clock)
+    late = world.step("a")
+    passed(300)(world)
+    assert world.step("a").execution == 2
+    for _ in range(2):
+        assert world.report(late, output={"late": True}) is Acceptance.STALE
+    passed(interval)(world)
+    assert world.report(late) is Acceptance.STALE
+    taken = world.take_one("a")
+    assert (taken.hand_out.token, taken.hand_out.runs) == (late.hand_out.token + 1, 1)
+    assert world.report(late) is Acceptance.STALE
+    assert world.report(taken, output={"x": 1}) is Acceptance.ACCEPTED
+    assert world.report(late) is Acceptance.STALE
+    assert (world.ended_as, world.output("a")) == ("COMPLETED", {"x": 1})
+
+
+def test_a_failure_that_is_said_twice_is_a_duplicate_although_it_is_tried_again():
+    world = under(claimed("a"), failure=retrying(1, retryInterval=400))
+    taken = world.step("a")
+    assert world.report(taken, WorkStatus.FAILED) is Acceptance.ACCEPTED
+    assert world.report(taken, WorkStatus.FAILED) is Acceptance.DUPLICATE
+
+
+def test_an_attempt_that_was_given_up_does_not_count_as_a_delivery_of_the_next():
+    clock = {"duration": 300, **retrying(1, retryInterval=0)}
+    world = under(claimed("a"), passed(300), responseTimeout=clock)
+    for _ in range(2):
+        terminated()(world)
+        resumed(world)
+        taken = world.take_one("a")
+        assert min(taken.hand_out.deliveries, taken.hand_out.runs) == 1
+
+
+def test_a_lease_that_a_dead_server_held_is_no_response_timeout():
+    """Whoever held it is gone before its time was over: the same attempt is offered again, and counted."""
+    world = under(claimed("a"), responseTimeout={"duration": 300})
+    token = world.step("a").hand_out.token
+    world.take(DeliveryExpired(step_id=world.step("a").id, token=token, max_deliveries=2, lost=True))
+    assert (world.status("a"), world.step("a").execution) == ("SCHEDULED", 1)
+    again = world.take_one("a")
+    assert again.hand_out.runs == 2
+    world.take(DeliveryExpired(step_id=again.id, token=token + 1, max_deliveries=2, lost=True))
+    assert (world.status("a"), world.output("a")["error"][:16]) == ("FAILED", "handed out 2 tim")
 
 
 def test_a_response_timeout_with_none_offers_it_again():

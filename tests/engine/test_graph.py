@@ -2,7 +2,9 @@
 
 import pytest
 
+from stepwell.engine.events import RerunFromRequested
 from tests.engine.play import (
+    World,
     definition,
     done,
     everything_done,
@@ -14,8 +16,16 @@ from tests.engine.play import (
     play,
     resumed,
     sequence,
+    terminated,
     worker,
 )
+
+
+def rerun_from(ref):
+    def move(world):
+        assert world.take(RerunFromRequested(ref=ref)) is None
+
+    return move
 
 
 def graph(*steps, **edges):
@@ -130,3 +140,49 @@ def test_wide_and_deep_graphs_stay_within_bounds(width, cold):
     world = play(graph(*roots, *chain, **edges), cold=cold)
     assert world.ended_as == "COMPLETED"
     assert max(world.rounds) <= 7
+
+
+def test_what_a_full_decision_has_not_come_to_is_not_forgotten(monkeypatch):
+    """What it opened may end before the rest of it is taken up."""
+    roots = {f"s{n}": "" for n in range(9)}
+    monkeypatch.setattr("stepwell.engine.draft.MAX_TRANSITIONS", 4)
+    world = World(graph(*(worker(ref) for ref in roots), **roots)).start()
+    opened = [step.ref for step in world.ready()]
+    assert 0 < len(opened) < 9
+    for ref in opened:
+        done(ref)(world)
+    assert world.ended_as == "RUNNING"
+    world.settle()
+    everything_done(world)
+    assert (world.ended_as, len(world.rows)) == ("COMPLETED", 9)
+
+
+# -- running again from a step
+
+
+TWO = graph(worker("a"), worker("b"), worker("c"), worker("d"), b="", c="a", d="b")
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_branch_that_runs_again_does_not_hide_that_another_has_failed(cold):
+    world = play(TWO, failed("a", "no a"), failed("b"), rerun_from("b"), done("b"), done("d"), cold=cold)
+    assert world.statuses() == {"a": "FAILED", "b": "COMPLETED", "d": "COMPLETED"}
+    assert (world.ended_as, world.process_output["failedStepRef"]) == ("FAILED", "a")
+    resumed(world)
+    done("a")(world)
+    done("c")(world)
+    assert world.ended_as == "COMPLETED"
+
+
+def test_a_failure_that_nothing_waits_for_stays_one():
+    world = play(graph(worker("a"), worker("b"), b=""), failed("a"), done("b"), rerun_from("b"), done("b"))
+    assert (world.ended_as, world.process_output["failedStepRef"]) == ("FAILED", "a")
+
+
+def test_what_runs_again_behind_a_failure_passes_it_over():
+    """As in a list: who runs the later step again wants that."""
+    world = play(DIAMOND, done("a"), done("b"), done("c"), terminated(), rerun_from("a"), failed("a"))
+    assert (world.status("d"), world.ended_as) == ("CANCELLED", "FAILED")
+    story = graph(worker("a"), worker("b"), b="a")
+    world = play(story, done("a"), terminated(), rerun_from("a"), terminated(), rerun_from("b"), done("b"))
+    assert (world.status("a"), world.ended_as) == ("CANCELLED", "COMPLETED")

@@ -274,6 +274,122 @@ def test_rerun_of_what_an_exit_left():
 
 
 @pytest.mark.parametrize("cold", [False, True])
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "let go later"])
+@pytest.mark.parametrize(
+    "around", [parallel("p", exit("e")), foreach("p", [0, 1], exit("e"))], ids=["PARALLEL", "FOREACH"]
+)
+def test_an_exit_is_counted_by_what_it_stands_in(around, late, cold):
+    """Whoever runs it again finds counters that count: one child open, none that has ended badly."""
+    world = World(definition(around), cold=cold)
+    held, free = marked("e", Mark.HOLD), marked("e", None)
+    moves = [held, free, passed(HOLD_LOOK_MS)] if late else []
+    for move in moves[:1]:
+        move(world)
+    world.start()
+    for move in moves[1:]:
+        move(world)
+    assert world.ended_as == "COMPLETED"
+    held(world)
+    rerun_from(next(step.ref for step in world.rows.values() if step.ref.startswith("e")))(world)
+    assert (world.status("p"), world.counters("p").open, world.counters("p").failed) == ("RUNNING", 1, 0)
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_what_an_exit_opened_beside_itself_is_counted(cold):
+    story = definition(parallel("p", worker("a"), exit("e", status="FAILED"), worker("c")))
+    world = play(story, rerun_from("e", status="NONE"), cold=cold)
+    assert world.statuses() == {"p": "FAILED", "a": "CANCELLED", "e": "FAILED", "c": "SKIPPED"}
+    assert (world.counters("p").open, world.counters("p").failed, world.counters("p").next) == (0, 2, 3)
+
+
+def test_what_was_open_in_many_slices_is_counted_once(monkeypatch):
+    """The end of a process cancels what is open slice by slice, long after the counters were written."""
+    monkeypatch.setattr("stepwell.engine.process.CLOSING_SLICE", 1)
+    children = [worker("a"), sequence("l", worker("b"), exit("e")), worker("c")]
+    world = play(definition(parallel("p", *children)), done("b"), rerun_from("b"))
+    assert (world.counters("p").open, world.counters("p").failed) == (1, 2)
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_rerun_of_what_ran_in_an_earlier_execution_of_a_parallel_is_refused(cold):
+    """The first child was enough this time: the others left no more than a record of before."""
+    race = parallel("p", worker("a"), sequence("l", worker("b")), input={"joinPolicy": "ANY"})
+    world = play(definition(worker("z"), race), done("z"), done("b"), cold=cold)
+    world.marks["a"] = Mark.SKIP
+    for move in (rerun_from("z"), done("z")):
+        move(world)
+    assert (world.ended_as, executions(world, "p", "a", "l")) == ("COMPLETED", [2, 2, 1])
+    for ref in ("l", "b"):
+        assert "run that one again" in refused(world, RerunFromRequested(ref=ref))
+
+
+def test_rerun_in_a_loop_that_was_held_before_any_pass_is_refused():
+    world = play(definition(worker("z"), loop("w", worker("a"))), done("z"), done("w", result=True), done("a"),
+                 done("w", result=False))  # fmt: skip
+    world.marks["w"] = Mark.HOLD
+    for move in (rerun_from("z"), done("z"), terminated()):
+        move(world)
+    assert world.step("w").children is None
+    assert "run that one again" in refused(world, RerunFromRequested(ref="a"))
+
+
+def test_a_container_that_was_to_begin_anew_and_was_entered_does_not_begin_anew():
+    """Its child was run again by itself; a resume of what failed behind it leaves it alone."""
+    world = play(definition(worker("a"), sequence("l", worker("b"), worker("c")), worker("z")))
+    everything_done(world)
+    for move in (
+        rerun_from("a"),
+        failed("a"),
+        rerun_from("c"),
+        done("c"),
+        failed("z"),
+        resumed,
+        done("a"),
+        done("z"),
+    ):
+        move(world)
+    assert world.ended_as == "COMPLETED"
+    assert executions(world, "l", "b", "c", "z") == [1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_rerun_below_a_parallel_that_has_not_begun_again_is_refused(cold):
+    """It was held when the process ended: nothing has been opened by its new execution, and nothing counted."""
+    world = play(definition(sequence("l", parallel("p", worker("a"), worker("b")))), cold=cold)
+    everything_done(world)
+    world.marks["p"] = Mark.HOLD
+    rerun_from("l")(world)
+    terminated()(world)
+    assert "run that one again" in refused(world, RerunFromRequested(ref="a"))
+    world.marks.clear()
+    rerun_from("p")(world)
+    everything_done(world)
+    assert (world.ended_as, executions(world, "l", "p", "a", "b")) == ("COMPLETED", [2, 3, 2, 2])
+
+
+def test_a_foreach_that_was_held_before_its_second_execution_is_no_longer_held_after_a_resume():
+    world = play(definition(worker("a"), foreach("f", [0], worker("c"))), done("a"), done("c[0]"))
+    world.marks["f"] = Mark.HOLD
+    rerun_from("a")(world)
+    done("a")(world)
+    assert world.status("f") == "PAUSED"
+    terminated()(world)
+    world.marks.clear()
+    resumed(world)
+    assert (world.step("f").phase, world.status("f"), world.status("c[0]")) == ("", "RUNNING", "SCHEDULED")
+    done("c[0]")(world)
+    assert world.ended_as == "COMPLETED"
+
+
+def test_rerun_of_an_exit_that_failed_its_process():
+    world = play(definition(foreach("f", [0, 1, 2], exit("e", status="FAILED"))))
+    assert (world.ended_as, world.status("f"), world.status("e[0]")) == ("FAILED", "CANCELLED", "FAILED")
+    rerun_from("e[0]", status="COMPLETED")(world)
+    assert (world.ended_as, executions(world, "e[0]")) == ("COMPLETED", [2])
+    assert (world.counters("f").failed, world.counters("f").next) == (0, 1)
+
+
+@pytest.mark.parametrize("cold", [False, True])
 def test_rerun_of_a_container_begins_everything_in_it_anew(cold):
     inner = foreach("f", "{{ input.items }}", worker("a", input={"v": "{{ foreach.value }}"}), 9)
     world = play(definition(sequence("l", noop("n"), inner)), cold=cold, input={"items": [1, 2]})
@@ -320,6 +436,18 @@ def test_rerun_in_a_loop_that_was_terminated_while_its_script_ran():
     done("a")(world)
     done("w", result=False)(world)
     assert world.ended_as == "COMPLETED"
+
+
+def test_a_resume_takes_up_the_branch_that_ended_badly():
+    """Also when people have had another one of the SWITCH run before."""
+    mapping = [{"value": "x", "targetRef": "a"}, {"targetRef": "b", "defaultBranch": True}]
+    switch = step("SWITCH", "s", worker("a"), worker("b"), input={"value": "y", "responseMapping": mapping})
+    world = play(
+        definition(switch), done("b"), rerun_from("a"), done("a"), rerun_from("b"), failed("b"), resumed
+    )
+    assert (world.status("s"), world.status("a"), world.status("b")) == ("RUNNING", "COMPLETED", "SCHEDULED")
+    done("b")(world)
+    assert (world.ended_as, executions(world, "a", "b")) == ("COMPLETED", [2, 3])
 
 
 def test_rerun_in_a_branch_keeps_the_choice():
@@ -763,3 +891,17 @@ def test_going_on_begins_nothing_that_is_about_to_be_cancelled():
     done("a~undo")(world)
     assert world.ended_as == "CANCELLED"
     assert not any(step.status.is_open for step in world.rows.values())
+
+
+@pytest.mark.parametrize("order", [StepOrder.COMPLETE, StepOrder.FAIL])
+def test_whoever_held_a_step_that_was_ordered_and_runs_again_comes_too_late(order):
+    world = play(definition(worker("a"), worker("b")), claimed("a"))
+    late = world.step("a")
+    ordered(order, "a")(world)
+    assert str(world.report(late)) == "DUPLICATE"
+    if order is StepOrder.COMPLETE:
+        terminated()(world)
+    rerun_from("a")(world)
+    assert [str(world.report(late, output={"late": True})) for _ in range(2)] == ["STALE", "STALE"]
+    done("a", x=1)(world)
+    assert world.output("a") == {"x": 1}

@@ -13,6 +13,7 @@ from tests.engine.play import (
     World,
     claimed,
     definition,
+    done,
     foreach,
     noop,
     parallel,
@@ -73,6 +74,17 @@ def test_feeding_a_worker_step_sets_its_output_so_far():
     assert world.status("u") == "COMPLETED"
     assert world.report(held, output={"whole": 2}) is Acceptance.ACCEPTED
     assert world.ended_as == "COMPLETED"
+
+
+def test_a_step_whose_jq_program_runs_takes_no_input():
+    """Its output is what the program works on."""
+    story = beside({**worker("w"), "configuration": {"jqTransformer": "."}}, targetRef="w", action="FEED")
+    world = play(story, done("w", items=1))
+    taken = world.take_one("w")
+    let(world)
+    assert (world.status("u"), world.output("u")["error"]) == ("FAILED", "step w waits for no input")
+    world.report(taken, output={"result": {"n": 2}})
+    assert world.output("w") == {"n": 2}
 
 
 def test_the_worker_that_held_it_comes_too_late():

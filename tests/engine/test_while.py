@@ -4,7 +4,9 @@ import pytest
 
 from tests.engine.family import Family, sub
 from tests.engine.play import (
+    MAX_DELIVERIES,
     answered,
+    claimed,
     definition,
     done,
     exit,
@@ -152,6 +154,28 @@ def test_an_answer_counts_once():
     yes()(world)
     assert world.report(asked, output={"result": False, "logs": []}).name == "DUPLICATE"
     assert (world.status("w"), world.status("a")) == ("RUNNING", "SCHEDULED")
+
+
+@pytest.mark.parametrize("end", ["nobody reported", "it failed", "it was terminated"])
+def test_a_script_that_is_asked_again_is_answered_anew(end):
+    """After a resume, in the same execution: whatever its last hand-out came to counts no more."""
+    world = play(STORY)
+    if end == "nobody reported":
+        for _ in range(MAX_DELIVERIES):
+            expired("w")(world)
+    elif end == "it failed":
+        failed("w")(world)
+    else:
+        claimed("w")(world)
+        terminated()(world)
+    late = world.step("w")
+    assert late.status.is_failed
+    resumed(world)
+    assert world.report(late, output={"result": False, "logs": []}).name == "DUPLICATE"
+    taken = world.take_one("w")
+    assert taken.hand_out.deliveries == 1
+    yes()(world)
+    assert world.status("a") == "SCHEDULED"
 
 
 # -- failures and resumes inside of a pass

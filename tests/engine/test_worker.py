@@ -79,6 +79,9 @@ def test_rank(available_at, priority, expected):
         ([claimed("a"), terminated()], 1, Acceptance.STALE),
         ([failed("a"), resumed], 1, Acceptance.DUPLICATE),
         ([failed("a"), resumed, claimed("a")], 1, Acceptance.STALE),
+        ([claimed("a"), terminated(), resumed], 1, Acceptance.STALE),
+        ([expired("a"), terminated(), resumed], 1, Acceptance.STALE),
+        ([terminated(), resumed], 0, Acceptance.DUPLICATE),
     ],
     ids=[
         "never handed out",
@@ -96,6 +99,9 @@ def test_rank(available_at, priority, expected):
         "terminated meanwhile",
         "resumed meanwhile",
         "resumed and handed out",
+        "terminated and resumed meanwhile",
+        "lease over, then terminated and resumed",
+        "never handed out before the resume",
     ],
 )
 def test_which_reports_count(moves, token, reply):

@@ -32,7 +32,8 @@ def until(look: Callable[[], T], what: str = "what was awaited") -> T:
 class ServerProcess:
     """`with ServerProcess(folder) as server: …`. The database and the log are files in `folder`.
 
-    `settings` are STEPWELL_* variables without their prefix, such as `lease_ms=500`.
+    `settings` are STEPWELL_* variables without their prefix, such as `lease_ms=500`. Servers that share a database have
+    a folder each, and a key file together.
     """
 
     def __init__(self, folder: Path, **settings: object) -> None:
@@ -40,6 +41,10 @@ class ServerProcess:
         self.port = 0
         self._settings = settings
         self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def database(self) -> str:
+        return str(self._settings.get("database", f"sqlite:///{self.folder / 'stepwell.db'}"))
 
     @property
     def url(self) -> str:
@@ -62,7 +67,7 @@ class ServerProcess:
     def start(self) -> Self:
         """Returns when it is ready. Started again, it takes the port that it had before."""
         settings = {
-            "database": f"sqlite:///{self.folder / 'stepwell.db'}",
+            "database": self.database,
             "bootstrap_client": f"{CLIENT_ID}:{TOKEN}",
             **self._settings,
             "port": self.port,
@@ -120,3 +125,10 @@ class ServerProcess:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+def on_postgres(folder: Path, url: str, **settings: object) -> ServerProcess:
+    """A server on a database that does not wait for its disk: nobody takes its power away here."""
+    folder.mkdir(exist_ok=True)
+    shared = {"key_file": folder.parent / "shared.key", "accept_unsafe_database": "yes"}
+    return ServerProcess(folder, database=url, **shared, **settings)

@@ -82,7 +82,8 @@ class Story:
     def held(self) -> list[StepContext]:
         """In workers' hands, or out of them without a report: whose token is still good."""
         rows = self.world.rows
-        return [rows[id] for id in sorted(rows) if rows[id].queue and rows[id].hand_out.deliveries]
+        handed = [rows[id] for id in sorted(rows) if rows[id].queue and rows[id].hand_out.runs]
+        return [step for step in handed if step.hand_out.deliveries]
 
     def _say(self, which: int, status: WorkStatus, much: int) -> None:
         if not (held := self.held()):

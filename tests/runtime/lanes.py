@@ -32,14 +32,15 @@ class Clock:
 class Lanes:
     """One lane; `restart` replaces it by a new one over the same store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, name: str = "node") -> None:
         self.store = store
+        self.name = name
         self.clock = Clock()
         self.vault = Vault()
         self.restart()
 
     def restart(self) -> None:
-        self.lane = Lane(self.store, self.clock, RuntimeSettings(), self.vault)
+        self.lane = Lane(self.store, self.clock, RuntimeSettings(), self.vault, self.name)
 
     def turn(self, *asks: Ask) -> list[Any]:
         """One turn; what each ask is answered, in their order."""

@@ -18,23 +18,40 @@ from stepwell.runtime.entries import put_variable
 from stepwell.runtime.move import check_may_serve, move, undo
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Changes, SetAside, Store
+from stepwell.store.postgres.store import PostgresStore
 from stepwell.store.sqlite.store import SqliteStore
 from tests.runtime.lanes import START, Lanes, worker
 
 Make = Callable[[str], Store]
 
 
-@pytest.fixture(params=["memory to sqlite", "sqlite to memory", "sqlite to sqlite"])
+@pytest.fixture(
+    params=[
+        "memory to sqlite",
+        "sqlite to memory",
+        "sqlite to sqlite",
+        "sqlite to postgres",
+        "postgres to sqlite",
+    ]
+)
 def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     stores: list[Store] = []
     for kind in request.param.split(" to "):
-        stores.append(
-            MemoryStore() if kind == "memory" else SqliteStore.open(tmp_path / f"{len(stores)}.db", blob_threshold=200)
-        )  # fmt: skip
+        stores.append(_opened(kind, tmp_path / f"{len(stores)}.db", request))
         stores[-1].migrate()
     yield stores
     for store in stores:
         store.close()
+
+
+def _opened(kind: str, path: Path, request: pytest.FixtureRequest) -> Store:
+    match kind:
+        case "memory":
+            return MemoryStore()
+        case "sqlite":
+            return SqliteStore.open(path, blob_threshold=200)
+        case _:
+            return PostgresStore.open(request.getfixturevalue("postgres_url"))
 
 
 def fill(source: Store) -> tuple[Lanes, list[WorkRequest]]:

@@ -278,3 +278,20 @@ def _fails(*_: Any) -> None:
 
 def _nobody(_answer: Any) -> None:
     """The answers are read from what the turn says."""
+
+
+def test_what_is_said_again_of_an_iteration_after_it_was_saved_is_heard(play: Play) -> None:
+    """Saving forgets closed iterations: who repeats a report of one is answered, and everybody else in that turn."""
+    each = {
+        "type": "FOREACH",
+        "name": "f",
+        "ref": "f",
+        "children": [script("a")],
+        "input": {"inputArray": [1]},
+    }
+    define(play, each, worker("w"))
+    ask = play.start()
+    (first,) = play.taken(play.own)
+    assert play.report(first, result=7) is Acceptance.ACCEPTED
+    assert play.answer(ask).status is ProcessStatus.RUNNING
+    assert play.report(first, result=7) is Acceptance.DUPLICATE

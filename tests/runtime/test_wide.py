@@ -1,17 +1,20 @@
 """Wide and deep processes over both stores: what an item costs does not grow with how many there are. Counted."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from stepwell.definition.plan import SCRIPTS
+from stepwell.engine.effects import Snapshot
 from stepwell.engine.events import TerminateRequested
 from stepwell.model.codec import encode
 from stepwell.model.process import ProcessStatus
 from stepwell.model.work import QueueName, WorkResult, WorkStatus
 from stepwell.runtime.asks import Ask, ExchangeAsk, Gone
-from stepwell.runtime.fold import MOST_ITERATIONS
+from stepwell.runtime.fold import MOST_ITERATIONS, Fold
+from stepwell.runtime.folds import Folds
 from stepwell.runtime.lane import answer_of
 from stepwell.runtime.requests import Actor, Exchange, Poll
 from tests.runtime.counting import CountingStore
@@ -66,9 +69,9 @@ def _output(work: Any) -> bytes:
 
 
 @pytest.fixture
-def crowd(lanes: Lanes) -> Callable[[], Crowd]:
+def crowd(embedded: Lanes) -> Callable[[], Crowd]:
     """Each time the same store, a new lane and new counters."""
-    return lambda: Crowd(lanes.store)
+    return lambda: Crowd(embedded.store)
 
 
 def loop(width: int, concurrency: int, child: dict[str, Any]) -> list[dict[str, Any]]:
@@ -142,6 +145,21 @@ def test_what_is_in_memory_does_not_grow(crowd: Callable[[], Crowd], make: Any) 
         one.run(make(width), {"items": list(range(width)), "customer": "c"})
         most.append(one.most_rows)
     assert most[1] <= most[0]
+
+
+def test_turns_leave_nothing_to_the_collector(crowd: Callable[[], Crowd]) -> None:
+    one = crowd()
+    gc.collect()
+    gc.disable()
+    try:
+        one.run(a_few_at_a_time(500), {"items": list(range(500)), "customer": "c"})
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        assert not [each for each in gc.garbage if isinstance(each, Folds | Fold | Snapshot)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def test_terminating_many_open_steps_costs_the_same_for_each(crowd: Callable[[], Crowd]) -> None:

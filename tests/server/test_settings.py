@@ -33,6 +33,7 @@ def test_every_field_can_be_set_and_is_explained() -> None:
         ("sqlite:////var/a.db", "/var/a.db"),
         ("sqlite://./a.db", "./a.db"),
         ("memory://", None),
+        ("postgresql://me@db/stepwell", None),
     ],
 )
 def test_databases(url: str, path: str | None) -> None:
@@ -47,7 +48,9 @@ def test_databases(url: str, path: str | None) -> None:
         ("STEPWELL_PORT", "-1"),
         ("STEPWELL_HOST", "a b"),
         ("STEPWELL_DATABASE", "postgres://x"),
+        ("STEPWELL_DATABASE", "postgresql://"),
         ("STEPWELL_DATABASE", "sqlite:///"),
+        ("STEPWELL_ACCEPT_UNSAFE_DATABASE", "1"),
         ("STEPWELL_DATABASE", "stepwell.db"),
         ("STEPWELL_BOOTSTRAP_CLIENT", "no-token"),
         ("STEPWELL_BOOTSTRAP_CLIENT", ":token"),
@@ -82,3 +85,13 @@ def test_a_token_may_hold_colons_and_is_not_printed() -> None:
     settings = from_environment({"STEPWELL_BOOTSTRAP_CLIENT": "cid:a:b"})
     assert settings.bootstrap_client == ("cid", "a:b")
     assert "a:b" not in repr(settings)
+
+
+def test_a_password_is_not_shown() -> None:
+    shown = from_environment({"STEPWELL_DATABASE": "postgresql://me:s3cret@db:5432/x"}).database_shown
+    assert shown == "postgresql://me@db:5432/x"
+
+
+def test_nodes_of_one_database_look_for_their_keys_in_one_place() -> None:
+    assert from_environment({"STEPWELL_DATABASE": "postgresql://db/x"}).key_path == "./stepwell.key"
+    assert from_environment({"STEPWELL_DATABASE": "memory://"}).key_path is None

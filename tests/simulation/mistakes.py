@@ -493,7 +493,7 @@ def rerun_takes_siblings_along() -> AbstractContextManager[None]:
 
 def own_hands_are_not_recovered() -> AbstractContextManager[None]:
     """What they held when the server died waits for its lease."""
-    return patched(Clockwork, "recovered", lambda self, turn: [])
+    return patched(Clockwork, "recovered", lambda self, turn, now: [])
 
 
 def recovery_forgotten_after_a_rollback() -> AbstractContextManager[None]:

@@ -1,5 +1,7 @@
 """What the port promises of processes, steps, the queue and due rows, asked of every store."""
 
+import threading
+
 import pytest
 
 from stepwell.model.codec import change
@@ -185,6 +187,27 @@ def test_readers_see_committed_rows_only(store: Store) -> None:
         assert unchanged is not None and unchanged.status is ProcessStatus.RUNNING
     after = store.reads.step(65)
     assert after is not None and after.status is StepStatus.COMPLETED
+
+
+def test_a_snapshot_shows_one_moment(store: Store) -> None:
+    """A commit falls between two reads (SQLite), or waits until both are done (memory): neither read sees it."""
+    put(store, new_processes=[process(64)], new_steps=[step(65)])
+    ended = {
+        "processes": [process(64, status=ProcessStatus.COMPLETED)],
+        "steps": [step(65, status=StepStatus.COMPLETED)],
+    }
+    writer = threading.Thread(target=put, args=(store,), kwargs=ended)
+    with store.reads.snapshot():
+        before = store.reads.process(64)
+        writer.start()
+        writer.join(0.3)
+        (unchanged,) = store.reads.steps(process(64), 64)
+    writer.join()
+    assert before is not None and before.status is ProcessStatus.RUNNING
+    assert unchanged.status is StepStatus.SCHEDULED
+    after, (changed,) = store.reads.process(64), store.reads.steps(process(64), 64)
+    assert after is not None and after.status is ProcessStatus.COMPLETED
+    assert changed.status is StepStatus.COMPLETED
 
 
 def test_an_update_of_a_process_keeps_what_it_was_born_with(store: Store) -> None:

@@ -140,15 +140,16 @@ def _somewhere(
 ) -> T:
     """In the file if it is free and was asked for (or there are no credentials), else by the server."""
     named = database or os.environ.get("STEPWELL_DATABASE")
-    path = from_environment(os.environ, database=database).database_path
-    if path is None or (server.has_credentials and not named):
+    settings = from_environment(os.environ, database=database)
+    path = settings.database_path
+    if settings.database == "memory://" or (server.has_credentials and not named):
         return by_server()
-    if not may_make and not Path(path).is_file():
+    if path is not None and not may_make and not Path(path).is_file():
         raise click.ClickException(
             f"there is no database {path}, and no credentials were given to ask a server"
         )
     try:
-        return _with_store(path, in_file)
+        return _with_store(settings.database, in_file)
     except Conflict as error:
         if error.code != "DATABASE_IN_USE":
             raise
@@ -160,10 +161,10 @@ def _somewhere(
     return by_server()
 
 
-def _with_store(path: str, errand: Callable[["Store"], T]) -> T:
+def _with_store(url: str, errand: Callable[["Store"], T]) -> T:
     from stepwell.cli.server import open_store
 
-    store = open_store(path)
+    store = open_store(url)
     try:
         store.migrate()
         return errand(store)

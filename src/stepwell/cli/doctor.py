@@ -19,7 +19,7 @@ WELL, RED, CANNOT_LOOK = 0, 1, 2
 
 @click.command()
 @click.argument("process_ids", nargs=-1, type=int, metavar="[PROCESS_ID]...")
-@click.option("--database", metavar="URL", help="sqlite:///path [STEPWELL_DATABASE]")
+@click.option("--database", metavar="URL", help="sqlite:///path or postgresql://… [STEPWELL_DATABASE]")
 @click.option("--key-file", metavar="PATH", help="The keys of secrets [STEPWELL_KEY_FILE]")
 @click.option(
     "--retry", is_flag=True, help="Have the server play set-aside events again, of all processes or these."
@@ -56,11 +56,11 @@ def _examine(database: str | None, key_file: str | None) -> "list[Check]":
 
     settings = from_environment(os.environ, database=database, key_file=key_file)
     path = settings.database_path
-    if path is None:
+    if settings.database == "memory://":
         raise click.UsageError("a database in memory can be seen by its server only: ask its /metrics")
-    if not os.access(path, os.R_OK) or not Path(path).is_file():
+    if path is not None and not (Path(path).is_file() and os.access(path, os.R_OK)):
         raise click.UsageError(f"there is no database {path} that can be read")
-    store = open_store(path, exclusive=False)
+    store = open_store(settings.database, exclusive=False)
     try:
         return examine(store, settings.key_path)
     finally:

@@ -19,7 +19,7 @@ EVERY_S = 2.0
 @click.command()
 @click.option("--to", metavar="URL", help="The database that takes over, empty or not there yet.")
 @click.option("--undo", "undoing", is_flag=True, help="Let a server go on with a database that was moved.")
-@click.option("--database", metavar="URL", help="sqlite:///path [STEPWELL_DATABASE]")
+@click.option("--database", metavar="URL", help="sqlite:///path or postgresql://… [STEPWELL_DATABASE]")
 @output_option
 def move(to: str | None, undoing: bool, database: str | None, form: str) -> None:
     """Move definitions, history and processes in flight to another database. No server may run on either.
@@ -57,10 +57,10 @@ def move(to: str | None, undoing: bool, database: str | None, form: str) -> None
 def _opened(url: str | None) -> "Store":
     from stepwell.cli.server import open_store
 
-    path = from_environment(os.environ, database=url).database_path
-    if path is None:
+    database = from_environment(os.environ, database=url).database
+    if database == "memory://":
         raise click.UsageError("what is in memory cannot be moved")
-    store = open_store(path)
+    store = open_store(database)
     store.migrate()
     return store
 

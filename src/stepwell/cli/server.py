@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stepwell.cli.console import say
-from stepwell.settings import SETTINGS, Settings, from_environment
+from stepwell.settings import SETTINGS, Settings, database_path, from_environment, is_postgres
 
 if TYPE_CHECKING:
     from stepwell.runtime.vault import Vault
@@ -43,10 +43,11 @@ def server(**flags: str | None) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     settings = from_environment(os.environ, **flags)
     _settle_interpreter()
-    store = open_store(settings.database_path, blob_threshold=settings.blob_threshold)
+    store = open_store(settings.database, blob_threshold=settings.blob_threshold)
     try:
         for name in store.migrate():
             say(f"migrated: {name}")
+        _check_durability(store, settings)
         check_may_serve(store.reads)
         _run(_serve(store, settings))
     except OSError as error:
@@ -67,8 +68,13 @@ def _settle_interpreter() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def open_store(path: str | None, *, exclusive: bool = True, blob_threshold: int = 8_192) -> "Store":
-    """The store of a database file, or one in memory. Raises Conflict when another server holds the file."""
+def open_store(url: str, *, exclusive: bool = True, blob_threshold: int = 8_192) -> "Store":
+    """The store of a database. Raises Conflict when another server holds its file, Busy when it cannot be reached."""
+    if is_postgres(url):
+        from stepwell.store.postgres.store import PostgresStore
+
+        return PostgresStore.open(url, exclusive=exclusive)
+    path = database_path(url)
     if path is None:
         from stepwell.store.memory import MemoryStore
 
@@ -78,15 +84,33 @@ def open_store(path: str | None, *, exclusive: bool = True, blob_threshold: int 
     return SqliteStore.open(path, exclusive=exclusive, blob_threshold=blob_threshold)
 
 
+def _check_durability(store: "Store", settings: Settings) -> None:
+    """What a database would lose with its machine although it was confirmed is not served, unless that is accepted."""
+    risks = ", ".join(f"{what} is {found}" for what, well, found in store.durability() if not well)
+    if not risks:
+        return
+    told = f"the database may lose what it has confirmed when its machine goes: {risks}"
+    if not settings.accept_unsafe_database:
+        raise click.ClickException(
+            f"{told}. Turn it on, or accept it with STEPWELL_ACCEPT_UNSAFE_DATABASE=yes"
+        )
+    say(f"warning: {told}")
+
+
 def _vault(store: "Store", settings: Settings) -> "Vault":
     """The keys of secrets. A file that is missing is made, unless there are secrets that only it can open."""
     from stepwell.model.entry import EntryKind
+    from stepwell.runtime.clock import WallClock
+    from stepwell.runtime.installation import check_key
     from stepwell.runtime.vault import Vault, open_vault
 
     path = settings.key_path
     if path is None:
         return Vault()
-    return open_vault(path, may_make=not store.reads.entries(EntryKind.SECRET))
+    vault = open_vault(path, may_make=not store.reads.entries(EntryKind.SECRET))
+    if store.shared:
+        check_key(store, vault, WallClock().now())
+    return vault
 
 
 async def _serve(store: "Store", settings: Settings) -> None:
@@ -100,6 +124,7 @@ async def _serve(store: "Store", settings: Settings) -> None:
 
     runtime = Runtime(
         store,
+        node=_node_name() if store.shared else "node",
         vault=_vault(store, settings),
         settings=RuntimeSettings(
             lease_ms=settings.lease_ms,
@@ -122,6 +147,14 @@ async def _serve(store: "Store", settings: Settings) -> None:
         )
     finally:
         await steps.stop()
+
+
+def _node_name() -> str:
+    """Of this run of this server: its host for people, and what tells it from every other run."""
+    import socket
+    from secrets import token_hex
+
+    return f"{socket.gethostname()[:60]}-{token_hex(4)}"
 
 
 def _run(serving: Any) -> None:

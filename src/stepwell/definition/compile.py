@@ -45,6 +45,7 @@ def build_plan(stored_id: int, definition: ProcessDefinition) -> Plan:
         entries=_entries_named(
             [*(plan.input for plan in steps.values()), *keys, *([output] if output else [])]
         ),
+        has_loops=any(plan.loops for plan in steps.values()),
         policies=tuple(sorted({plan.policy for plan in steps.values() if plan.policy})),
         edges=edges,
         dependents=dependents_of(edges),

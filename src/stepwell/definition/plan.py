@@ -103,6 +103,8 @@ class Plan(Record, frozen=True, kw_only=True):
     """Variables and secrets that its templates name."""
     policies: tuple[str, ...] = ()
     """Error policies that its steps name."""
+    has_loops: bool = False
+    """Some of its steps stand inside a FOREACH."""
     edges: Mapping[str, tuple[str, ...]] = {}
     """Top-level step → the ones that it waits for. Empty: the top level runs in list order."""
     dependents: Mapping[str, tuple[str, ...]] = {}

@@ -20,7 +20,7 @@ from stepwell.engine.steps import (
     skip,
     skip_anew,
 )
-from stepwell.model.codec import EMPTY, Json, encode
+from stepwell.model.codec import EMPTY, Json, change, encode
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.step import StepContext, StepPath, StepStatus
@@ -146,6 +146,9 @@ def _look_behind(
     that it did not, four times as many: so few rounds carry a decision far, and one that goes one step costs one step.
 
     Answers the position up to which everything is known."""
+    if draft.snapshot.complete and not indices:
+        # A narrow process has all of it in its snapshot.
+        return len(refs)
     end = min(at + ahead, len(refs)) if ahead else _first_that_waits(draft, refs, at) + 1
     paths = [path for each in refs[at:end] for path in opening(draft, each, indices)]
     if draft.may_have_children(parent):
@@ -153,8 +156,7 @@ def _look_behind(
     elif draft.plan.steps[refs[at]].repeats:
         # Each may have a record from an earlier pass.
         draft.want(draft.id_at(path) for path in paths[:MAX_TRANSITIONS])
-    if indices or not draft.snapshot.complete:
-        look_ahead(draft, paths)
+    look_ahead(draft, paths)
     return end
 
 
@@ -230,4 +232,17 @@ def climb(draft: Draft, step: StepContext) -> StepContext | None:
         child_closed = draft.controls[plan.type].child_closed
         assert child_closed is not None, f"{plan.type} {parent.ref} has a child"
         step = child_closed(draft, plan, parent, step)
+    if not draft.process.goes_on:
+        _count_last(draft, draft.step(step.id))
     return None
+
+
+def _count_last(draft: Draft, step: StepContext) -> None:
+    """A step that ended its process is counted by what it stands in all the same: whoever runs it again, or a step
+    beside it, goes by these counters."""
+    parent = draft.parent_of(step)
+    if parent is None or parent.children is None or not parent.children.open or step.status.is_open:
+        return
+    counters = parent.children
+    bad = counters.failed + fails_parent(draft.plan_of(step), step)
+    draft.put(change(parent, children=change(counters, open=counters.open - 1, failed=bad)))

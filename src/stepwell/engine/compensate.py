@@ -127,5 +127,6 @@ def _iterations(draft: Draft, loops: tuple[str, ...], around: tuple[int, ...]) -
         return
     foreach = draft.find(draft.id_at((loops[0], *around)))
     if foreach is not None and foreach.children is not None:
-        for index in range(foreach.children.total):
+        # A rerun with fewer items leaves records of iterations that its present execution does not have.
+        for index in range(max(foreach.children.total, foreach.children.room)):
             yield from _iterations(draft, loops[1:], (*around, index))

@@ -20,6 +20,7 @@ from stepwell.engine.effects import (
     Reply,
     Snapshot,
     StepsById,
+    WaitsFor,
     Write,
 )
 from stepwell.engine.texts import SMALL, Opened, opened, walk
@@ -273,6 +274,14 @@ class Draft:
             cut = steps[limit - 1].id
             past = cut if past is None else min(cut, past)
         return steps[:limit], past
+
+    def waiting_for(self, signal: str, correlation: str | None) -> StepContext | None:
+        """The oldest WAIT that takes this signal. To be asked before anything is written."""
+        key = WaitsFor(signal, correlation)
+        if key not in self.snapshot.waiting:
+            raise Missing(key)
+        found = self.snapshot.waiting[key]
+        return None if found is None else self.step(found)
 
     def new_ids(self, purpose: str, count: int) -> int:
         """The first of a run of `count` new ids."""

@@ -142,6 +142,13 @@ class OpenSteps(Record, frozen=True):
     after: int = 0
 
 
+class WaitsFor(Record, frozen=True):
+    """The open WAIT of the process, first by id, that takes this signal. Answered by its id, or None."""
+
+    signal: str
+    correlation: str | None
+
+
 class Ids(Record, frozen=True):
     """A run of `count` new ids, for what `purpose` names (so that asking again gets the same run)."""
 
@@ -158,6 +165,7 @@ Key = (
     | NewestProcess
     | ProcessById
     | OpenSteps
+    | WaitsFor
     | Ids
 )
 
@@ -182,6 +190,7 @@ class Snapshot(Record, kw_only=True):
     entries: dict[EntryByName, Entry | None] = {}
     others: dict[NewestProcess | ProcessById, KnownProcess | None] = {}
     open_steps: tuple[int, ...] | None = None
+    waiting: dict[WaitsFor, int | None] = {}
     ids: dict[str, int] = {}
     undo: list[tuple[int, int]] | None = None
     """The steps that a failing process undoes, in order. Only a memory: the truth is in their rows."""

@@ -52,6 +52,8 @@ class DeliveryExpired(Event, frozen=True, kw_only=True, gc=False):
     step_id: int
     token: int
     max_deliveries: int
+    lost: bool = False
+    """Its time is not over, but whoever held it is gone for certain: no clock of the step's own has rung."""
 
 
 class TimerFired(Event, frozen=True, kw_only=True, gc=False):

@@ -125,4 +125,28 @@ def _sequel(draft: Draft) -> Sequel:
             if step is not None and step.status.is_open:
                 return Sequel.WAITING
         end, size = end - size, size * 16
+    if _has_failed(draft):
+        return Sequel.STOPPED
+    if any(_record(draft, ref) is None and _may_begin(draft, ref) for ref in draft.plan.top):
+        # A decision was full before it came to them; the rest of it has not been taken up yet.
+        draft.set_due(DueKind.GO_ON, draft.now, body=encode(0))
+        return Sequel.WAITING
+    if draft.process.resumed:
+        _note_left(draft)
     return Sequel.STOPPED if _has_failed(draft) else Sequel.DONE
+
+
+def _may_begin(draft: Draft, ref: str) -> bool:
+    return all(_is_done(draft, dep) for dep in reversed(draft.plan.edges[ref]))
+
+
+def _note_left(draft: Draft) -> None:
+    """A step that was run again may leave others as they are that ended badly. One that all have gone past that wait
+    for it is passed over; any other fails the process, as it would in a PARALLEL."""
+    for ref in draft.plan.top:
+        step = _record(draft, ref)
+        if step is not None and fails_parent(draft.plan.steps[ref], step):
+            waiting = draft.plan.dependents.get(ref, ())
+            if not waiting or any(_record(draft, other) is None for other in waiting):
+                draft.put_process(output=encode(explanation(draft, step)))
+                return

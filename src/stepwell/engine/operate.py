@@ -19,7 +19,17 @@ from stepwell.engine.events import (
 )
 from stepwell.engine.process import end_early, run_top, settle, start_clock
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split
-from stepwell.engine.steps import cancel_below, close, end_child, is_held, offer, set_timer, skip, skip_anew
+from stepwell.engine.steps import (
+    cancel_below,
+    close,
+    close_unreported,
+    end_child,
+    is_held,
+    offer,
+    set_timer,
+    skip,
+    skip_anew,
+)
 from stepwell.model.codec import EMPTY, change, decode
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessStatus
@@ -128,14 +138,14 @@ def step_ordered(draft: Draft, event: StepOrdered) -> Reply:
         return Refusal("CONFLICT", str(error))
     if event.order is StepOrder.FAIL:
         end_child(draft, step)
-        settle(draft, close(draft, step, StepStatus.FAILED, output))
+        settle(draft, close_unreported(draft, step, StepStatus.FAILED, output))
         return None
     if asked is not None:
         draft.put_process(state=apply(draft.process.state, asked))
     if event.sealed is not None:
         draft.put_process(secret_state=apply_sealed(draft.process.secret_state, event.sealed))
     end_child(draft, step)
-    settle(draft, close(draft, step, StepStatus.COMPLETED, output))
+    settle(draft, close_unreported(draft, step, StepStatus.COMPLETED, output))
     return None
 
 

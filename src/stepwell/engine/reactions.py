@@ -26,10 +26,11 @@ from stepwell.engine.process import (
     start_clock,
     undo,
 )
-from stepwell.engine.signals import keep, matches
+from stepwell.engine.signals import keep
 from stepwell.engine.state import BadState, StateChange, apply, apply_sealed, split, stripped
 from stepwell.engine.steps import (
     close,
+    close_unreported,
     error_output,
     forget_timer,
     hold,
@@ -41,15 +42,11 @@ from stepwell.engine.steps import (
 )
 from stepwell.engine.updates import take_update
 from stepwell.model.codec import EMPTY, Json, change, decode, encode
-from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.process import ProcessContext, ProcessStatus
 from stepwell.model.secret import SealedChange
 from stepwell.model.step import Phase, StepContext, StepStatus
 from stepwell.model.work import Acceptance, WorkStatus
-
-MOST_LOOKED_AT = 1_000
-"""Open steps among which a signal looks for the one that waits."""
 
 ORDER_AGAIN_MS = 500
 """When an order that could not be carried out yet is looked at again."""
@@ -115,6 +112,9 @@ def _refuse(draft: Draft, step: StepContext | None, token: int) -> Acceptance | 
         return Acceptance.STALE
     if not step.status.is_open or not step.hand_out.deliveries:
         return Acceptance.DUPLICATE
+    if not step.hand_out.runs:
+        # Of an earlier execution, which was given up without it.
+        return Acceptance.STALE
     if not _may_act(draft, step):
         # It is about to be CANCELLED.
         return Acceptance.STALE
@@ -187,11 +187,12 @@ def delivery_expired(draft: Draft, event: DeliveryExpired) -> Reply:
     hand_out = step.hand_out
     if hand_out.token != event.token or hand_out.claim is None:
         return None
-    if hand_out.deliveries >= event.max_deliveries:
+    in_a_row = min(hand_out.deliveries, hand_out.runs)
+    if in_a_row >= event.max_deliveries:
         # Whatever its policy says: a step that nobody ever reports on must not go round for ever.
-        message = f"handed out {hand_out.deliveries} times in a row without any report"
-        settle(draft, close(draft, step, StepStatus.FAILED, error_output(message)))
-    elif step.lease_ms:
+        message = f"handed out {in_a_row} times in a row without any report"
+        settle(draft, close_unreported(draft, step, StepStatus.FAILED, error_output(message)))
+    elif step.lease_ms and not event.lost:
         message = f"no report within {step.lease_ms} ms of the hand-out to {hand_out.executor or 'a worker'}"
         settle(draft, trouble(draft, step, Trouble.RESPONSE_TIMEOUT, error_output(message)))
     else:
@@ -253,13 +254,10 @@ def signal_received(draft: Draft, event: SignalReceived) -> Reply:
     """The oldest open step that waits for it takes it; else it is kept until one does."""
     if not draft.process.goes_on:
         return Refusal("CONFLICT", f"process is {draft.process.status}, it takes no signals")
-    steps, _ = draft.open_steps(MOST_LOOKED_AT)
-    for step in steps:
-        waits = draft.plan_of(step).type is StepType.WAIT and step.phase is Phase.WORK
-        if waits and matches(draft.decoded(step, "input"), event.name, event.correlation):
-            settle(draft, close(draft, step, StepStatus.COMPLETED, event.payload))
-            return None
-    if not keep(draft, event.name, event.correlation, event.payload):
+    step = draft.waiting_for(event.name, event.correlation)
+    if step is not None:
+        settle(draft, close(draft, step, StepStatus.COMPLETED, event.payload))
+    elif not keep(draft, event.name, event.correlation, event.payload):
         return Refusal("CONFLICT", "the process keeps too many signals that nobody waits for")
     return None
 

@@ -26,7 +26,7 @@ def rerun_from_requested(draft: Draft, event: RerunFromRequested) -> Reply:
         return Refusal("NOT_FOUND", f"no step {event.ref} that has run")
     draft.want_around(step.path)
     containers = _around(draft, step)
-    refused = reopen_process(draft)
+    refused = _not_begun(draft, step, containers) or reopen_process(draft)
     if refused is not None:
         return refused
     below = step
@@ -50,6 +50,24 @@ def _around(draft: Draft, step: StepContext) -> list[StepContext]:
         found.append(parent)
         parent = draft.parent_of(parent)
     return found
+
+
+COUNTED = (StepType.PARALLEL, StepType.FOREACH)
+LOOPS = (*COUNTED, StepType.WHILE)
+
+
+def _not_begun(draft: Draft, step: StepContext, containers: list[StepContext]) -> Refusal | None:
+    """Why not: in the present execution of what it stands in, it has not run. What earlier ones left is only record."""
+    inside = step
+    for container in containers:
+        # 0: it is to begin anew in its turn, because of an earlier step that was run again.
+        of_another = inside.parent_execution_id not in (0, container.execution)
+        kind = draft.plan_of(container).type
+        if (kind in COUNTED and of_another) or (kind in LOOPS and container.children is None):
+            message = f"{inside.ref} has not run since {container.ref} began again: run that one again"
+            return Refusal("CONFLICT", message)
+        inside = container
+    return None
 
 
 # -- what follows
@@ -83,9 +101,11 @@ def _refs_behind(draft: Draft, plan: StepPlan) -> list[str]:
 
 
 def _reopen(draft: Draft, container: StepContext, child: StepContext) -> None:
-    """The same execution of it runs once more while this one child is open again."""
-    plan = draft.plan_of(container)
-    if container.children is not None and plan.type in (StepType.PARALLEL, StepType.FOREACH):
+    """The same execution of it runs once more while this one child is open again. It belongs to the present one of
+    its parent, also when it was to begin anew in its turn."""
+    plan, parent = draft.plan_of(container), draft.parent_of(container)
+    container = change(container, parent_execution_id=1 if parent is None else parent.execution)
+    if plan.type in COUNTED:
         _reopen_counted(draft, plan, container, child)
         return
     again = change(reopen(draft, container, container.children), phase=Phase.WORK)

@@ -22,6 +22,9 @@ class Evaluated(Record, frozen=True):
 def evaluate(draft: Draft, step: StepContext) -> StepContext:
     """Offer the step's script (its input's `script`) to the runner, now. That hand-out is the run of the step."""
     runs = max(0, step.container_runs - 1)
+    if step.hand_out.runs:
+        # Asked before in this execution: what that hand-out came to has nothing to do with this one.
+        step = change(step, hand_out=change(step.hand_out, deliveries=0))
     return offer(draft, change(step, phase=Phase.EVALUATING, container_runs=runs), draft.now)
 
 

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from stepwell.definition.plan import Plan
 from stepwell.engine.draft import Draft
 from stepwell.model.codec import Json, decode, encode
+from stepwell.model.definition import StepType
+from stepwell.model.step import Phase, StepContext
 
 MOST_KEPT = 100
 
@@ -12,6 +15,14 @@ def matches(waits_for: dict[str, Any], name: str, correlation: str | None) -> bo
     """Does a WAIT with this input want that signal? Without a correlation of its own it takes any."""
     wanted = waits_for.get("correlation")
     return waits_for.get("forSignal") == name and (wanted is None or as_text(wanted) == correlation)
+
+
+def takes(plan: Plan, step: StepContext, name: str, correlation: str | None) -> bool:
+    """Is this step an open WAIT that has begun and wants that signal?"""
+    if not step.status.is_open or step.phase is not Phase.WORK:
+        return False
+    waits = plan.steps[str(step.path[0])].type is StepType.WAIT
+    return waits and matches(decode(step.input), name, correlation)
 
 
 def as_text(value: Any) -> str:

@@ -14,6 +14,7 @@ from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy, StepErrorAction
 from stepwell.model.step import (
     NOT_HANDED_OUT,
+    UNREPORTED,
     Children,
     HandOut,
     Phase,
@@ -74,7 +75,10 @@ def next_execution(draft: Draft, step: StepContext, due: int) -> StepContext:
             output=step.output,
         )
     )
-    fresh = HandOut(token=hand_out.token, first_start=hand_out.first_start)
+    ended = step.status in (StepStatus.COMPLETED, StepStatus.FAILED)
+    given_up = hand_out.deliveries == UNREPORTED or (hand_out.deliveries > 0 and not ended)
+    # The token stays until the next claim: whoever still reports under it must hear that this comes too late.
+    fresh = HandOut(token=hand_out.token, deliveries=int(given_up), first_start=hand_out.first_start)
     return draft.put(
         change(
             step,
@@ -339,6 +343,15 @@ def close(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> 
         ),
         Write.WITHDRAW,
     )
+
+
+def close_unreported(draft: Draft, step: StepContext, status: StepStatus, output: Json) -> StepContext:
+    """An outcome that somebody else decided while a worker may hold it: what that one still says comes too late, also
+    when the step runs again."""
+    if step.queue and step.hand_out.deliveries:
+        step = change(step, hand_out=change(step.hand_out, deliveries=UNREPORTED))
+        draft.put(step, Write.OFFER)
+    return close(draft, step, status, output)
 
 
 def cancel(draft: Draft, step: StepContext) -> StepContext:

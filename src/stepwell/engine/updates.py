@@ -6,10 +6,10 @@ from stepwell.engine.draft import Draft
 from stepwell.engine.operate import step_at
 from stepwell.engine.process import settle
 from stepwell.engine.state import BadState, apply, split, stripped
-from stepwell.engine.steps import close
+from stepwell.engine.steps import close_unreported
 from stepwell.model.codec import Json, Record, change, decode, decode_as, encode
 from stepwell.model.definition import StepType
-from stepwell.model.step import StepContext, StepStatus
+from stepwell.model.step import Phase, StepContext, StepStatus
 
 
 class UpdateAction(StrEnum):
@@ -41,7 +41,7 @@ def update(draft: Draft, wish: Update) -> str:
     if problem or step is None:
         return problem
     if wish.action is UpdateAction.FAIL:
-        settle(draft, close(draft, step, StepStatus.FAILED, _with_error(stripped(wish.output))))
+        settle(draft, close_unreported(draft, step, StepStatus.FAILED, _with_error(stripped(wish.output))))
         return ""
     try:
         output, asked = split(wish.output)
@@ -50,7 +50,7 @@ def update(draft: Draft, wish: Update) -> str:
     if asked is not None:
         draft.put_process(state=apply(draft.process.state, asked))
     if wish.action is UpdateAction.COMPLETE or _waits_for_signal(draft, step):
-        settle(draft, close(draft, step, StepStatus.COMPLETED, output))
+        settle(draft, close_unreported(draft, step, StepStatus.COMPLETED, output))
     else:
         draft.put(change(step, output=output, updated=draft.now))
     return ""
@@ -73,9 +73,13 @@ def _waits_for_signal(draft: Draft, step: StepContext) -> bool:
 
 
 def _works(draft: Draft, step: StepContext) -> bool:
-    """Is it handed out to somebody who reports on it?"""
+    """Is it handed out to somebody who reports on it? While its jq program runs, its output is that one's input."""
     plan = draft.plan_of(step)
-    return plan.queue is not None and draft.controls[plan.type].evaluated is None
+    return (
+        step.phase is not Phase.TRANSFORMING
+        and plan.queue is not None
+        and draft.controls[plan.type].evaluated is None
+    )
 
 
 def _with_error(output: Json) -> Json:

@@ -30,6 +30,10 @@ class EntryKind(StrEnum):
     """A wide process that was dropped and of which steps are left: the name is its id."""
     INSTALLATION = "INSTALLATION"
     """What tells this database from all others."""
+    NODE = "NODE"
+    """Of several nodes over one database: when each was heard of last."""
+    ALIVE = "ALIVE"
+    """Of several nodes over one database: when any of them heard of a worker; the name is `client/host`."""
 
 
 class Entry(Record, frozen=True, kw_only=True):

@@ -6,6 +6,8 @@
     ├── Invalid    422  a definition or a body; carries every problem with its path
     ├── Denied     401 / 403
     └── Busy       503  nothing was committed; try again (the only one worth a retry)
+        ├── Unreachable   the database: the runtime looks for it now and then
+        └── Overtaken     by another node: the runtime tries again by itself
 
 A step that fails is not an error here: it is a fact about the user's world, an event.
 """
@@ -70,3 +72,11 @@ class Busy(StepwellError):
     """Nothing was committed. Try again."""
 
     code = "BUSY"
+
+
+class Unreachable(Busy):
+    """The database cannot be reached, or its answer did not come."""
+
+
+class Overtaken(Busy):
+    """Somebody else was quicker, so nothing was committed. The same will do when it is asked again at once."""

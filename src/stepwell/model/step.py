@@ -75,7 +75,8 @@ class HandOut(Record, frozen=True, gc=False):
     deadline: int = 0
     """When that worker's lease ends, epoch ms; 0 = nobody holds it."""
     deliveries: int = 0
-    """Hand-outs in a row without any report."""
+    """Hand-outs in a row without any report. Of those of earlier executions at most the last is counted: 1 while
+    `runs` is 0 says that nothing was reported under this token, and that what still comes is too late."""
     runs: int = 0
     """How often the current execution was handed out."""
     polled: int = 0
@@ -111,6 +112,8 @@ class HandOut(Record, frozen=True, gc=False):
 
 
 NOT_HANDED_OUT = HandOut()
+UNREPORTED = -1
+"""`deliveries` of a step that was COMPLETED or FAILED by somebody else than the worker that held it."""
 
 
 class Children(Record, frozen=True, gc=False):

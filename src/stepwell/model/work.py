@@ -63,9 +63,9 @@ class Acceptance(StrEnum):
 
     ACCEPTED = "ACCEPTED"
     DUPLICATE = "DUPLICATE"
-    """The step has ended already. Nothing changed."""
+    """This hand-out was reported before, or the step has ended. Nothing changed."""
     STALE = "STALE"
-    """The step was handed out again since; this is not the last token."""
+    """Too late: the step was handed out again since, or that attempt was given up. Nothing changed."""
     UNKNOWN = "UNKNOWN"
     """There is no such step."""
     SET_ASIDE = "SET_ASIDE"

@@ -40,6 +40,11 @@ class ExchangeAsk(Ask):
         self.outcomes: list[Acceptance] = [Acceptance.UNKNOWN] * len(exchange.results)
         self.extended: list[bool] = []
 
+    def reset(self) -> None:
+        """What the turn wrote beside it was not committed."""
+        self.outcomes = [Acceptance.UNKNOWN] * len(self.exchange.results)
+        self.extended = []
+
 
 class StartAsk(Ask):
     """Start a process; with `rerun_of`, one like that process, by its own definition unless a version is given.

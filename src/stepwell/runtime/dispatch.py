@@ -6,14 +6,20 @@ order decides, so priority and age hold.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from stepwell.engine.compensate import UNDO
+from stepwell.engine.process import is_closing
 from stepwell.model.codec import change
 from stepwell.model.step import StepContext
 from stepwell.model.work import Claim, QueueName, WorkRequest
 from stepwell.runtime.asks import ExchangeAsk
+from stepwell.runtime.others import Others
 from stepwell.runtime.secrets import Filled
 from stepwell.store.port import Turn
+
+MOST_COUNTED = 100_000
+"""Hand-outs that are counted down at the most."""
 
 
 class Waiting:
@@ -69,16 +75,20 @@ class Waiting:
 class Dispatch:
     """The polls that wait at this node. Used by the lane's thread only."""
 
-    def __init__(self, lease_ms: int) -> None:
+    def __init__(self, lease_ms: int, others: Others | None = None) -> None:
         self._lease_ms = lease_ms
+        self._others = others
         self._waiting: dict[int, Waiting] = {}
         self._by_queue: dict[int, deque[Waiting]] = {}
         self._seen_empty: set[int] = set()
-        self._next_claim = 0
         self._open_in_claim: dict[int, int] = {}
         self._polled: dict[int, int] = {}
         self.closing: set[int] = set()
         """Processes that ended with more open steps than one decision cancels: none of theirs is handed out."""
+
+    def __bool__(self) -> bool:
+        """Does anybody wait?"""
+        return bool(self._waiting)
 
     # -- polls come and go
 
@@ -174,12 +184,21 @@ class Dispatch:
             line.popleft()
         return None
 
+    def is_waited_for(self, queue: int) -> bool:
+        return bool(self._by_queue.get(queue))
+
+    def is_empty(self, queue: int) -> bool:
+        """Was the queue seen empty, and nothing put into it since?"""
+        return queue in self._seen_empty
+
     def left_in_queue(self, queue: int) -> None:
         """A step was made ready by a statement that hands nothing out."""
         self._seen_empty.discard(queue)
 
     def claim(self, turn: Turn, now: int) -> None:
         """Fill polls from queues that may hold something. Runs in the turn, after its changes are saved."""
+        if self._others is not None:
+            self._look_again(turn, self._others, now)
         for waiting in list(self._waiting.values()):
             if waiting.gone:
                 continue
@@ -191,22 +210,44 @@ class Dispatch:
         while wanted := waiting.wants(queue):
             claim = self._claim_of(waiting, turn)
             rows = turn.claim(queue, wanted, claim, now, self._lease_ms, waiting.host, waiting.client)
+            closing = self.closing_of(turn, [step.process_id for step in rows])
             for step in rows:
-                if step.process_id not in self.closing:
+                if step.process_id not in closing:
                     waiting.give(step)
             if len(rows) < wanted:
                 self._seen_empty.add(queue)
                 return
 
+    def _look_again(self, turn: Turn, others: Others, now: int) -> None:
+        """Others may have filled queues that were seen empty, and emptied others. One look tells of all of them."""
+        if self._waiting and others.takes_look(now):
+            self._seen_empty.clear()
+        asked = {queue for waiting in self._waiting.values() if not waiting.gone for queue in waiting.rooms}
+        unknown = sorted(asked - self._seen_empty)
+        if unknown:
+            filled = turn.filled_queues(unknown)
+            self._seen_empty.update(set(unknown) - filled)
+            if filled:
+                others.found_work()
+
+    def closing_of(self, turn: Turn, process_ids: Collection[int]) -> Collection[int]:
+        """Those of these processes of which nothing is handed out any more."""
+        if self._others is None or not process_ids:
+            return self.closing
+        rows = turn.going_on(sorted(set(process_ids)))
+        return {row.process_id for row in rows if row.body == UNDO or is_closing(row.body)}
+
     def _claim_of(self, waiting: Waiting, turn: Turn) -> int:
         if not waiting.claim:
-            self._next_claim = max(self._next_claim + 1, 1) if self._next_claim else turn.next_claim_id()
-            waiting.claim = self._next_claim
+            waiting.claim = turn.next_claim_id()
         return waiting.claim
 
     def claim_row(self, waiting: Waiting, now: int) -> Claim:
         """The row of what this poll has got in this turn. Counted from now on."""
         self._open_in_claim[waiting.claim] = len(waiting.steps)
+        if len(self._open_in_claim) > MOST_COUNTED:
+            # Reported to other nodes, perhaps: their rows go at their deadlines.
+            del self._open_in_claim[next(iter(self._open_in_claim))]
         return Claim(
             id=waiting.claim,
             client=waiting.client,

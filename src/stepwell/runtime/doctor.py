@@ -30,6 +30,7 @@ _TODO = {
     "schema": "start the server of the version that wrote it, or of a newer one",
     "due rows late by more than a minute": "the server does not keep up, or hangs: see its log and its load",
     "leases over for more than a minute": "the server does not keep up, or hangs: see its log and its load",
+    "postgresql version": "upgrade PostgreSQL to 14 or newer",
     "fsync": "switch it on: without it a crash of the machine loses what was answered",
     "full_page_writes": "switch it on: without it a crash of the machine can damage the database",
     "synchronous_commit": "set it to on: without it a crash loses what was answered",

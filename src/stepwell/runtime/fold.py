@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from stepwell.definition.plan import Plan
+from stepwell.engine import signals
 from stepwell.engine.decide import decide
 from stepwell.engine.effects import (
     Decision,
@@ -21,12 +22,14 @@ from stepwell.engine.effects import (
     Reply,
     Snapshot,
     StepsById,
+    WaitsFor,
     Write,
 )
 from stepwell.engine.events import AnyEvent, ResumeRequested, TimerFired
 from stepwell.engine.process import is_closing
 from stepwell.engine.texts import weight
 from stepwell.model.codec import change
+from stepwell.model.definition import StepType
 from stepwell.model.due import Due, DueKind
 from stepwell.model.errors import NotFound
 from stepwell.model.process import ProcessContext
@@ -43,6 +46,8 @@ few for each level, and containers stand at most 20 deep."""
 
 MOST_ITERATIONS = 4_096
 """How many open steps of iterations a process keeps in memory between turns; past that they are loaded when needed."""
+LOOKED_AT = 1_000
+"""Open steps that one read looks at for the one that waits for a signal."""
 
 
 class TooManyRounds(AssertionError):
@@ -77,7 +82,7 @@ class Fold:
         """Go on in this turn. A fold lives for one turn, but for a stretch's, which goes through several."""
         self._turn = turn
         self._around = around
-        self._opened = weight(self.snapshot.memo)
+        self._opened = weight(self.snapshot.memo) if self.snapshot.memo else 0
         self._seen = -1
         """How many writes of entries this turn had made when the snapshot's were loaded."""
         snapshot = self.snapshot
@@ -89,7 +94,8 @@ class Fold:
 
     def opened_bytes(self) -> int:
         """By how much more texts are held open than before this turn."""
-        return weight(self.snapshot.memo) - self._opened
+        memo = self.snapshot.memo
+        return (weight(memo) if memo else 0) - self._opened
 
     # -- deciding
 
@@ -123,6 +129,7 @@ class Fold:
     def _decide(self, event: AnyEvent, now: int) -> Decision:
         snapshot = self.snapshot
         snapshot.open_steps = None
+        snapshot.waiting.clear()
         # Other processes of this turn may have moved on since the last decision.
         snapshot.others.clear()
         if self._seen != self._around.writes:
@@ -184,6 +191,8 @@ class Fold:
                 snapshot.others[key] = self._around.process(key)
             case OpenSteps(limit, after):
                 snapshot.open_steps = self._open_steps(limit, after)
+            case WaitsFor():
+                snapshot.waiting[key] = self._waits_for(key)
             case Ids(purpose, count):
                 snapshot.ids[purpose] = self._turn.reserve(-(-count // BLOCK))
 
@@ -220,13 +229,7 @@ class Fold:
         process = self.snapshot.process
         if process is None:
             return ()
-        found: list[StepContext] = []
-        runs = [(process.id + 1, process.id + self.snapshot.plan.size - 1)]
-        runs += [(block.first, block.first + block.count - 1) for block in self._turn.blocks(process.id)]
-        for first, last in runs:
-            if len(found) < limit and last > after:
-                room = limit - len(found)
-                found += self._turn.step_range(max(first, after + 1), last, room, open_only=True)
+        found = self._stored_open(process.id, limit, after)
         self._add(found)
         ids = {step.id for step in found}
         # Up to where the store was read: an id from behind that would hide what lies between.
@@ -237,6 +240,39 @@ class Fold:
             if after < id <= end and (step := self.snapshot.steps[id]) is not None and step.status.is_open
         }
         return tuple(sorted(ids))
+
+    def _stored_open(self, process_id: int, limit: int, after: int) -> list[StepContext]:
+        """The first open steps behind an id, as their rows say."""
+        found: list[StepContext] = []
+        runs = [(process_id + 1, process_id + self.snapshot.plan.size - 1)]
+        runs += [(block.first, block.first + block.count - 1) for block in self._turn.blocks(process_id)]
+        for first, last in runs:
+            if len(found) < limit and last > after:
+                room = limit - len(found)
+                found += self._turn.step_range(max(first, after + 1), last, room, open_only=True)
+        return found
+
+    def _waits_for(self, key: WaitsFor) -> int | None:
+        """Looked for page by page among all open steps; only the one that is found is kept."""
+        process, plan = self.snapshot.process, self.snapshot.plan
+        if process is None or not any(step.type is StepType.WAIT for step in plan.steps.values()):
+            return None
+
+        def takes(step: StepContext | None) -> bool:
+            return step is not None and signals.takes(plan, step, key.signal, key.correlation)
+
+        first = min((id for id in self.writes if takes(self.snapshot.steps[id])), default=None)
+        after, page = 0, self._stored_open(process.id, LOOKED_AT, 0)
+        while page:
+            for step in page:
+                if first is not None and step.id > first:
+                    return first
+                if step.id not in self.writes and takes(step):
+                    self._add([step])
+                    return step.id
+            after = page[-1].id
+            page = self._stored_open(process.id, LOOKED_AT, after) if len(page) == LOOKED_AT else []
+        return first
 
     # -- moving on
 

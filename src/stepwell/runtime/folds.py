@@ -1,6 +1,7 @@
 """The processes of one turn: locked, loaded once, folded, and what they have become."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from stepwell.definition.plan import Plan
 from stepwell.engine.effects import Snapshot
@@ -24,7 +25,8 @@ class Folds:
         """Of these, the ones that had no rows when the turn began."""
         self._kept: dict[int, Stretch] = {}
         """And the ones that will have none when it ends."""
-        self._around = Surroundings(turn, node.lookups, self._snapshot_of)
+        # Weakly, or every turn would leave a cycle, and with it what it held, to the collector.
+        self._around = Surroundings(turn, node.lookups, _snapshots_of(weakref.ref(self)))
 
     def __iter__(self) -> Iterator[Fold]:
         return iter(self._by_id.values())
@@ -153,3 +155,11 @@ class Folds:
     def _snapshot_of(self, process_id: int) -> Snapshot | None:
         fold = self._by_id.get(process_id)
         return None if fold is None else fold.snapshot
+
+
+def _snapshots_of(folds: "weakref.ref[Folds]") -> Callable[[int], Snapshot | None]:
+    def snapshot_of(process_id: int) -> Snapshot | None:
+        alive = folds()
+        return None if alive is None else alive._snapshot_of(process_id)
+
+    return snapshot_of

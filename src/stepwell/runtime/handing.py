@@ -48,13 +48,14 @@ class Handing:
             # What was reported, withdrawn or offered anew in this very turn is not theirs any more.
             held = {step.id: step.hand_out.claim for step in waiting.again}
             rows = self._turn.steps(list(held))
+            closing = dispatch.closing_of(self._turn, [step.process_id for step in rows])
             waiting.again = [
                 step
                 for step in rows
-                if step.hand_out.claim == held[step.id] and step.process_id not in dispatch.closing
+                if step.hand_out.claim == held[step.id] and step.process_id not in closing
             ]
-        if self._node.clockwork.caught_up:
-            # Before that, a process may be closing that this lane has not heard of.
+        if self._node.clockwork.caught_up or self._node.others is not None:
+            # Before that, a process may be closing that this lane has not heard of; with others the rows are asked.
             dispatch.claim(self._turn, self._now)
         served = dispatch.served()
         if served:

@@ -14,7 +14,7 @@ from stepwell.definition.plan import SERVER
 from stepwell.model.audit import Audit
 from stepwell.model.codec import Record, change, decode, decode_as, encode
 from stepwell.model.entry import Entry, EntryKind
-from stepwell.model.errors import Busy, NotFound, StepwellError
+from stepwell.model.errors import Busy, Conflict, NotFound, StepwellError
 from stepwell.model.search import ProcessSearch
 from stepwell.runtime.requests import Actor, Operation
 from stepwell.store.port import Changes, Reads, Turn
@@ -153,8 +153,28 @@ def _part(job: Job, name: str, body: bytes) -> Entry:
     )
 
 
+def done_before(turn: Turn, receipt: Entry) -> JobItem | None:
+    """Another node may work on the same slice: what it has done of this item. Raises Conflict when it has gone on.
+
+    Asked under the lock of the item's process, so that only one of them does it."""
+    found = turn.entry(receipt.kind, receipt.namespace, receipt.name)
+    if found is not None:
+        return decode_as(found.body, JobItem)
+    head = turn.entry(EntryKind.JOB, SERVER, receipt.name.split("/")[0])
+    if head is None or head.version != receipt.version:
+        raise Conflict("another node has done this part of the job", code="JOB_HAS_MOVED_ON")
+    return None
+
+
+def _has_moved_on(turn: Turn, job: Job) -> bool:
+    head = turn.entry(EntryKind.JOB, SERVER, _name(job.id))
+    return head is None or head.version != job.slices + 1
+
+
 def _save_slice(turn: Turn, now: int, job: Job, items: Sequence[JobItem]) -> Job:
     """Progress: the slice's receipts become one row; the job's own says where it goes on."""
+    if _has_moved_on(turn, job):
+        return job
     failed = sum(1 for item in items if item.error)
     job = change(job, slices=job.slices + 1, updated=now, before_id=items[-1].process_id)
     job = change(job, done=job.done + len(items) - failed, failed=job.failed + failed)
@@ -166,6 +186,8 @@ def _save_slice(turn: Turn, now: int, job: Job, items: Sequence[JobItem]) -> Job
 
 
 def _finish(turn: Turn, now: int, job: Job) -> Job:
+    if _has_moved_on(turn, job):
+        return job
     ended = change(job, status=JobStatus.DONE, ended=now, updated=now, total=job.done + job.failed)
     turn.save(Changes(entries=[_head(ended)]))
     return ended
@@ -238,6 +260,7 @@ class Jobs:
         if receipt is not None:
             return receipt
         proof = _part(job, f"receipt/{process_id}", encode(JobItem(process_id=process_id)))
+        proof = change(proof, version=job.slices + 1)
         actor = Actor(job.created_by, job.reason)
         try:
             if job.operation is JobOperation.RERUN:

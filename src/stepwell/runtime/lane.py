@@ -11,12 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stepwell.engine.steps import rank
-from stepwell.model.errors import Busy, StepwellError
+from stepwell.model.errors import Busy, Overtaken, StepwellError, Unreachable
 from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask, ErrandAsk, ExchangeAsk
 from stepwell.runtime.clock import Clock
 from stepwell.runtime.dispatch import Waiting
+from stepwell.runtime.hints import take_hints, tell
 from stepwell.runtime.node import Node, RuntimeSettings
+from stepwell.runtime.others import Others
+from stepwell.runtime.outage import Outage
 from stepwell.runtime.requests import Exchanged
 from stepwell.runtime.turn import OneTurn
 from stepwell.runtime.vault import Vault
@@ -24,6 +27,8 @@ from stepwell.store.port import Store
 
 MOST_AT_ONCE = 1_000
 """Asks that one turn takes at the most."""
+TRIES = 8
+"""How often a turn is run before its asks hear that it could not be done."""
 LONGEST_SLEEP_S = 5.0
 """Rows may be written by others (another node, a command at rest): look at least this often."""
 
@@ -36,27 +41,43 @@ class Lane:
     """Turns over one store, one after the other. `run_turn` is what the simulation calls, without any thread."""
 
     def __init__(
-        self, store: Store, clock: Clock, settings: RuntimeSettings, vault: Vault | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        settings: RuntimeSettings,
+        vault: Vault | None = None,
+        name: str = "node",
     ) -> None:
         self._store = store
         self._clock = clock
-        self.node = Node(settings, vault)
+        self._outage = Outage()
+        self._heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.node = Node(settings, vault, Others(name) if store.shared else None)
 
     def next_at(self) -> int:
         """When a turn is due even if nobody asks, epoch ms."""
-        return self.node.next_at()
+        return self._outage.put_off(self.node.next_at())
+
+    def hear(self, hint: str) -> None:
+        """What another node has told, from any thread; the next turn makes use of it."""
+        self._heard.put(hint)
 
     def run_turn(self, asks: Sequence[Ask]) -> tuple[list[Answer], list[ProcessContext]]:
         """One turn: the answers to give now, and the processes that ended. Everything said in them is committed."""
         answers: list[Answer] = []
         ended: list[ProcessContext] = []
         together = []
+        if self._outage.lasts(self._clock.now()):
+            answers += [(ask, Unreachable()) for ask in asks]
+            asks = ()
+        elif self.node.others is not None:
+            take_hints(self._heard, self.node.others, self.node.dispatch)
         for ask in asks:
             if isinstance(ask, ErrandAsk):
                 answers.append((ask, self._run_errand(ask)))
             else:
                 together.append(ask)
-        if together or self.node.next_work_at() <= self._clock.now():
+        if together or self._outage.put_off(self.node.next_work_at()) <= self._clock.now():
             self._run_together(together, answers, ended)
         self._answer_polls(answers)
         return answers, ended
@@ -64,40 +85,69 @@ class Lane:
     def _run_errand(self, ask: ErrandAsk) -> Any:
         if ask.catalog:
             self.node.lookups.forget_names()
-        try:
-            with self._store.turn() as turn:
-                return ask.errand(turn, self._clock.now())
-        except Exception as error:
-            if not isinstance(error, StepwellError):
-                log.exception("an errand failed")
-            return error
+        for _ in range(TRIES):
+            try:
+                return self._run_errand_once(ask)
+            except Overtaken as error:
+                failure: Exception = error
+            except Exception as error:
+                if not isinstance(error, StepwellError):
+                    log.exception("an errand failed")
+                self._outage.note(error, self._clock.now())
+                return error
+        return failure
+
+    def _run_errand_once(self, ask: ErrandAsk) -> Any:
+        with self._store.turn() as turn:
+            now = self._clock.now()
+            answer = ask.errand(turn, now)
+            if ask.catalog and self.node.others is not None:
+                self.node.others.catalog_was_written(turn, now)
+        return answer
 
     def _run_together(self, asks: Sequence[Ask], answers: list[Answer], ended: list[ProcessContext]) -> None:
-        one: OneTurn | None = None
+        """Once; or again, when another node has been quicker: then nothing was committed, and nothing was said."""
         began = self._clock.monotonic()
-        try:
-            with self._store.turn() as turn:
-                one = OneTurn(self.node, turn, asks, self._clock.now())
-                one.run()
-        except Exception as error:
-            self._rolled_back(asks, error, answers)
+        for attempt in range(1, TRIES + 1):
+            one: OneTurn | None = None
+            try:
+                with self._store.turn() as turn:
+                    one = OneTurn(self.node, turn, asks, self._clock.now())
+                    one.run()
+            except Exception as error:
+                self._outage.note(error, self._clock.now())
+                if isinstance(error, Overtaken) and attempt < TRIES:
+                    self._take_back(asks, error, answers)
+                    continue
+                self._rolled_back(asks, error, answers)
+                return
+            self._outage.is_over()
+            one.committed()
+            self.node.counts.turn(self._clock.monotonic() - began)
+            answers += one.answers
+            ended += one.ended
+            if self.node.others is not None and not self.node.others.alone:
+                tell(self._store, self.node.others.node, one.left, one.ended)
             return
-        one.committed()
-        self.node.counts.turn(self._clock.monotonic() - began)
-        answers += one.answers
-        ended += one.ended
 
     def _rolled_back(self, asks: Sequence[Ask], error: Exception, answers: list[Answer]) -> None:
         if not isinstance(error, Busy):
             log.exception("a turn was rolled back")
         self.node.counts.rolled_back += 1
-        self.node.forget()
         told = error if isinstance(error, Busy) else Busy("nothing was committed; try again")
-        answers += [(stretch.ask, told) for stretch in self.node.stretches.forget()]
-        polls = self.node.dispatch.drop({id(ask) for ask in asks})
+        polls = self._take_back(asks, told, answers)
         answers += [(waiting.ask, told) for waiting in polls]
         dropped = {id(waiting.ask) for waiting in polls}
         answers += [(ask, told) for ask in asks if id(ask) not in dropped]
+
+    def _take_back(self, asks: Sequence[Ask], told: Busy, answers: list[Answer]) -> list[Waiting]:
+        """Memory may be ahead of the store: none of it is kept. The polls of these asks, which have left."""
+        self.node.forget()
+        answers += [(stretch.ask, told) for stretch in self.node.stretches.forget()]
+        for ask in asks:
+            if isinstance(ask, ExchangeAsk):
+                ask.reset()
+        return self.node.dispatch.drop({id(ask) for ask in asks})
 
     def _answer_polls(self, answers: list[Answer]) -> None:
         finished = self.node.dispatch.finished(self._clock.now())
@@ -133,7 +183,17 @@ class Lane:
             self.node.stretches.hurry()
             self._run_together([], answers, ended)
         answers += [(waiting.ask, _exchanged(waiting)) for waiting in self.node.dispatch.drain()]
+        if self.node.others is not None:
+            self._leave(self.node.others)
         return answers, ended
+
+    def _leave(self, others: Others) -> None:
+        """When that fails, the others find out by themselves."""
+        try:
+            with self._store.turn() as turn:
+                others.leave(turn)
+        except Busy:
+            log.debug("the others were not told that this node stops")
 
 
 def _exchanged(waiting: Waiting) -> Exchanged:

@@ -4,9 +4,9 @@ Every open process has a step that is ready or held, a row of what is to happen 
 or it is held, paused, gated by a limit, set aside or waiting for a signal. One that has none of these waits for ever,
 and that is a bug of ours: `stuck_processes` is 0 in good health.
 
-`look` reads committed rows only, a page by ascending id. Most processes are cleared by what the store says in one
-statement; the few that are left are looked at step by step. Rows are read one statement after the other, so what
-looks stuck is looked at again: it is, when nothing has touched it meanwhile.
+`look` reads committed rows only, a page by ascending id, each page as of one moment. Most processes are cleared by what
+the store says in two statements; the few that are left are looked at step by step. What looks stuck is looked at again
+a moment later: it is, when nothing has touched it meanwhile.
 """
 
 import asyncio
@@ -64,17 +64,19 @@ class Page(Record, frozen=True):
 
 def look(reads: Reads, plans: StoredPlans, after: int, limit: int = PAGE) -> Page:
     """A page of the open processes behind an id. An empty one (`looked` 0) is behind the last."""
-    found = reads.open_processes(after, limit)
-    suspects = _suspects(reads, plans, found)
+    with reads.snapshot():
+        found = reads.open_processes(after, limit)
+        suspects = _suspects(reads, plans, found)
     return Page(found[-1].id if found else after, len(found), tuple(suspects))
 
 
 def confirm(reads: Reads, plans: StoredPlans, suspects: Sequence[Stuck]) -> list[Stuck]:
     """Those that are as they were when they were first looked at, and stuck still."""
-    found = [one for stuck in suspects for one in reads.open_processes(stuck.process_id - 1, 1)]
-    revisions = {stuck.process_id: stuck.revision for stuck in suspects}
-    same = [one for one in found if revisions.get(one.id) == one.revision]
-    return _suspects(reads, plans, same)
+    with reads.snapshot():
+        found = [one for stuck in suspects for one in reads.open_processes(stuck.process_id - 1, 1)]
+        revisions = {stuck.process_id: stuck.revision for stuck in suspects}
+        same = [one for one in found if revisions.get(one.id) == one.revision]
+        return _suspects(reads, plans, same)
 
 
 def _suspects(reads: Reads, plans: StoredPlans, found: Sequence[OpenProcess]) -> list[Stuck]:

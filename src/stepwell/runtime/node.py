@@ -7,6 +7,7 @@ from stepwell.runtime.clockwork import Clockwork
 from stepwell.runtime.counts import Counts
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.lookups import Lookups
+from stepwell.runtime.others import Others
 from stepwell.runtime.stretch import Stretches
 from stepwell.runtime.vault import Vault
 
@@ -28,8 +29,12 @@ class RuntimeSettings(Record, frozen=True, kw_only=True):
 class Node:
     """What a lane keeps in memory between its turns."""
 
-    def __init__(self, settings: RuntimeSettings, vault: Vault | None = None) -> None:
+    def __init__(
+        self, settings: RuntimeSettings, vault: Vault | None = None, others: Others | None = None
+    ) -> None:
         self.settings = settings
+        self.others = others
+        """None: nobody else writes this store."""
         self.vault = vault or Vault()
         self.withheld: list[StepReported] = []
         """What the next turn is to hear of steps that were claimed and could not be handed out."""
@@ -37,8 +42,8 @@ class Node:
         self.cache = SnapshotCache(settings.cache_bytes)
         self.lookups = Lookups()
         self.stretches = Stretches()
-        self.dispatch = Dispatch(settings.lease_ms)
-        self.clockwork = Clockwork(settings.lease_ms, settings.lease_max_ms, settings.max_deliveries)
+        self.dispatch = Dispatch(settings.lease_ms, others)
+        self.clockwork = Clockwork(settings.lease_ms, settings.lease_max_ms, settings.max_deliveries, others)
 
     def next_at(self) -> int:
         """When a turn is due even if nobody asks, epoch ms."""
@@ -48,7 +53,8 @@ class Node:
 
     def next_work_at(self) -> int:
         """When there is something to do in the store even if nobody asks, epoch ms."""
-        return min(self.clockwork.next_at(), self.stretches.next_until())
+        at = min(self.clockwork.next_at(), self.stretches.next_until())
+        return at if self.others is None else min(at, self.others.next_at(bool(self.dispatch)))
 
     def forget(self) -> None:
         """A turn was rolled back: memory may be ahead of the store, so none of it is kept."""
@@ -57,3 +63,5 @@ class Node:
         self.dispatch.forget()
         self.clockwork.look_again()
         self.withheld.clear()
+        if self.others is not None:
+            self.others.forget()

@@ -26,9 +26,11 @@ from stepwell.model.retention import Finished
 from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, RetryAsk, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
 from stepwell.runtime.counts import Counts, Figures
+from stepwell.runtime.distant import Distant
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
 from stepwell.runtime.liveness import Liveness
+from stepwell.runtime.moment import at_once, of_process
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
 from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, Retried, StartRequest
@@ -58,7 +60,7 @@ class Runtime:
         self.vault = vault or Vault()
         settings = settings or RuntimeSettings()
         self._most_waiting = settings.most_waiting
-        self._lane = Lane(store, self.clock, settings, self.vault)
+        self._lane = Lane(store, self.clock, settings, self.vault, node)
         self._thread = LaneThread(self._lane, self.clock, self._deliver)
         self._readers = ThreadPoolExecutor(2, thread_name_prefix="stepwell-read")
         self._plans = Plans()
@@ -68,16 +70,19 @@ class Runtime:
         self._closed = False
         self.jobs = Jobs(self)
         self.liveness = Liveness(self)
+        self._distant = Distant(self)
 
     async def start_up(self) -> None:
         """Start the lane, and go on with unfinished jobs. Belongs to the running loop from now on."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
         self.jobs.start()
+        self._distant.start()
 
     async def stop(self, drain_s: float = 5.0) -> None:
         """Answer what waits, stop the lane. The store stays open; who waits for an end hears that it is open still."""
         await self.jobs.stop()
+        await self._distant.stop()
         self._closed = True
         self._thread.stop()
         await self._loop.run_in_executor(None, self._thread.join, drain_s)
@@ -241,6 +246,19 @@ class Runtime:
             if end in self._callers and not end.done():
                 end.set_result(process)
 
+    def waited_for(self) -> set[int]:
+        """Processes whose end somebody waits for here."""
+        return set(self._enders)
+
+    def tell_ended(self, process: ProcessContext) -> None:
+        """It has ended or has answered its caller, by the hands of another node."""
+        self._say([], [process])
+
+    def hear(self, hint: str) -> None:
+        """What another node has told. From any thread."""
+        self._lane.hear(hint)
+        self._thread.wake()
+
     async def _process(self, process_id: int) -> ProcessContext:
         process = await self.read(lambda reads: reads.process(process_id))
         if process is None:
@@ -269,10 +287,23 @@ class Runtime:
         return result
 
     async def read(self, query: Callable[[Reads], T]) -> T:
-        """Run a query over committed rows beside the loop."""
+        """Run a query over committed rows beside the loop; all that it reads is of one moment."""
         if self._closed:
             raise Busy("the server is stopping")
-        return await self._loop.run_in_executor(self._readers, query, self.store.reads)
+        return await self._loop.run_in_executor(self._readers, at_once, query, self.store.reads)
+
+    async def read_process(
+        self, process_id: int, query: Callable[[Reads, ProcessContext, Plan], T]
+    ) -> tuple[ProcessContext, Plan, T]:
+        """A process and its plan, with what the query reads of them at the same moment. Raises NotFound.
+
+        The plan is looked up before that moment; a process that follows another one by then is read once more."""
+        process = await self._process(process_id)
+        while True:
+            plan = await self.plan_of(process)
+            process, found = await self.read(of_process(process, plan, query))
+            if found is not None:
+                return process, plan, found
 
     async def look(self, process_id: int, query: Callable[[ProcessRows], T]) -> T:
         """Run a query over what one process is made of: rows, or what is in memory when it has none yet."""

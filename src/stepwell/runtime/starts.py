@@ -16,7 +16,7 @@ from stepwell.runtime.asks import StartAsk
 from stepwell.runtime.dynamic import keep_dynamic
 from stepwell.runtime.folds import Folds
 from stepwell.runtime.idempotency import entry_name, first_start, remembered
-from stepwell.runtime.jobs import receipt_of_rerun
+from stepwell.runtime.jobs import done_before, receipt_of_rerun
 from stepwell.runtime.node import Node
 from stepwell.runtime.requests import StartRequest
 from stepwell.store.port import BLOCK, Changes, SetAside, Turn
@@ -51,7 +51,7 @@ class Starts:
             if ask.request is not None:
                 process = self._start_once(ask.request)
                 return None if self._is_stretch(ask, process) else process
-            process = self._rerun(ask)
+            process = self._done_before(ask) or self._rerun(ask)
         except StepwellError as error:
             return error
         self._note_rerun(ask, process)
@@ -100,6 +100,13 @@ class Starts:
         if process is None:
             raise NotFound(f"process {process_id}, which this key has started, is gone")
         return process
+
+    def _done_before(self, ask: StartAsk) -> ProcessContext | None:
+        """What another node that works on the same job has started for it. Raises Conflict."""
+        if ask.receipt is None or self._node.others is None:
+            return None
+        done = done_before(self._turn, ask.receipt)
+        return None if done is None else self._process_of_key(done.started)
 
     def _rerun(self, ask: StartAsk) -> ProcessContext:
         found = self._turn.processes([ask.rerun_of])

@@ -113,6 +113,8 @@ class Stretches:
         self._by_process: dict[int, Stretch] = {}
         self._process_of: dict[int, int] = {}
         """Steps in the server's own hands."""
+        self._steps_of: dict[int, list[int]] = {}
+        """The same by process. Not to be read off its fold, which forgets closed iterations."""
         self._claims: dict[int, Claim] = {}
         """Hand-outs of which no step has a row yet."""
 
@@ -121,6 +123,10 @@ class Stretches:
 
     def get(self, process_id: int) -> Stretch | None:
         return self._by_process.get(process_id)
+
+    def all(self) -> Mapping[int, Stretch]:
+        """Each by the id of its process."""
+        return self._by_process
 
     def rows(self, process_id: int) -> StretchRows | None:
         stretch = self._by_process.get(process_id)
@@ -153,17 +159,18 @@ class Stretches:
 
     def keep(self, stretch: Stretch) -> None:
         self._forget_steps(stretch)
-        self._by_process[stretch.process.id] = stretch
-        for step in stretch.open_steps():
-            if step.hand_out.claim is not None:
-                self._process_of[step.id] = stretch.process.id
+        id = stretch.process.id
+        self._by_process[id] = stretch
+        held = [step.id for step in stretch.open_steps() if step.hand_out.claim is not None]
+        self._process_of.update(dict.fromkeys(held, id))
+        self._steps_of[id] = held
 
     def saved(self, stretch: Stretch) -> None:
         self._forget_steps(stretch)
         self._by_process.pop(stretch.process.id, None)
 
     def _forget_steps(self, stretch: Stretch) -> None:
-        for id in stretch.fold.snapshot.steps:
+        for id in self._steps_of.pop(stretch.process.id, ()):
             self._process_of.pop(id, None)
 
     def forget(self) -> list[Stretch]:
@@ -171,6 +178,7 @@ class Stretches:
         gone = list(self._by_process.values())
         self._by_process.clear()
         self._process_of.clear()
+        self._steps_of.clear()
         self._claims.clear()
         return gone
 

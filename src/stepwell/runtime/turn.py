@@ -25,7 +25,8 @@ from stepwell.engine.process import is_closing
 from stepwell.model.audit import Audit
 from stepwell.model.codec import Record, change, encode
 from stepwell.model.due import DueKind
-from stepwell.model.errors import Conflict, Invalid, NotFound, StepwellError
+from stepwell.model.entry import Entry
+from stepwell.model.errors import Conflict, Invalid, NotFound, Overtaken, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import HandOut
 from stepwell.model.work import Acceptance, WorkResult, WorkStatus
@@ -33,7 +34,10 @@ from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, RetryAsk, StartAsk
 from stepwell.runtime.fold import Fold
 from stepwell.runtime.folds import Folds
 from stepwell.runtime.handing import Handing
+from stepwell.runtime.jobs import done_before
+from stepwell.runtime.locking import lock_first
 from stepwell.runtime.node import Node
+from stepwell.runtime.others import Others
 from stepwell.runtime.requests import Poll
 from stepwell.runtime.retries import Retries, has_token
 from stepwell.runtime.secrets import BadSecretState, split_off
@@ -68,10 +72,14 @@ class OneTurn:
         self._retries = Retries(turn, asks, self._changes, now)
         self._handing = Handing(node, turn, self._folds, now)
         self._expired = 0
+        self.left: set[int] = set()
+        """Queues in which this turn leaves something that nobody here has taken."""
         self.answers: list[tuple[Ask, Any]] = []
         """Everything but held polls: (ask, value or exception), to be given after the commit."""
 
     def run(self) -> None:
+        if self._node.others is not None:
+            self._meet(self._node.others)
         polls = self._take_reports()
         self._take_operations()
         self._take_withheld()
@@ -89,6 +97,10 @@ class OneTurn:
             self._handing.wait(ask, poll)
         self._save()
         self._handing.give(self._done_claims)
+        if self._node.others is not None:
+            made = (*self._changes.new_steps, *self._changes.offered)
+            ready = {step.queue for step in made if step.hand_out.ready is not None}
+            self.left = {queue for queue in ready if not self._node.dispatch.is_empty(queue)}
 
     @property
     def ended(self) -> Sequence[ProcessContext]:
@@ -98,6 +110,8 @@ class OneTurn:
     def committed(self) -> None:
         """Keep what is worth keeping. Called after the commit, never after a rollback."""
         self._node.clockwork.committed()
+        if self._node.others is not None:
+            self._node.others.committed()
         self._folds.committed()
         self._count()
 
@@ -111,6 +125,12 @@ class OneTurn:
         for ask in self._asks:
             if isinstance(ask, ExchangeAsk) and ask.outcomes:
                 counts.report(ask.outcomes)
+
+    def _meet(self, others: Others) -> None:
+        """What others may have written, and what this turn must hold so that they do not write it now."""
+        others.beat(self._turn, self._now)
+        if lock_first(self._node, others, self._turn, self._asks, self._now):
+            self._node.lookups.forget_names()
 
     # -- what is in the inbox
 
@@ -195,14 +215,27 @@ class OneTurn:
 
     def _take_operation(self, ask: EventAsk) -> None:
         event = ask.event
-        if isinstance(event, StepOrdered):
+        if isinstance(event, StepOrdered) and event.sealed is None:
             try:
                 output, sealed = split_off(self._node.vault, ask.process_id, event.output)
             except BadSecretState as error:
                 self.answers.append((ask, Invalid(str(error))))
                 return
             event = ask.event = change(event, output=output, sealed=sealed)
+        if ask.receipt is not None and self._node.others is not None and self._was_done(ask, ask.receipt):
+            return
         self._add(ask.process_id, Pending(event, ask))
+
+    def _was_done(self, ask: EventAsk, receipt: Entry) -> bool:
+        """By another node that works on the same job."""
+        try:
+            done = done_before(self._turn, receipt) is not None
+        except Conflict as error:
+            self.answers.append((ask, error))
+            return True
+        if done:
+            self.answers.append((ask, None))
+        return done
 
     def _take_retries(self) -> None:
         for ask, number, event in self._retries.events():
@@ -228,7 +261,7 @@ class OneTurn:
                     self._node.dispatch.closing.discard(due.process_id)
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
-        over = clockwork.recovered(self._turn) + clockwork.expired(self._turn, self._now)
+        over = clockwork.recovered(self._turn, self._now) + clockwork.expired(self._turn, self._now)
         self._expired = len(over)
         self._node.dispatch.claims_gone(clockwork.dropped)
         for step, expired in over:
@@ -250,7 +283,8 @@ class OneTurn:
         for process_id, events in self._events.items():
             fold = self._folds.get(process_id)
             if fold is not None:
-                fold.load_ahead(_steps_of(events))
+                if not fold.snapshot.complete or fold.snapshot.plan.has_loops:
+                    fold.load_ahead(_steps_of(events))
                 for pending in events:
                     if isinstance(pending.event, StepReported | DeliveryExpired):
                         fold.set_hand_out(pending.event.step_id, self._hand_outs[pending.event.step_id])
@@ -343,8 +377,12 @@ class OneTurn:
         for due in changes.due:
             self._node.clockwork.note_due(due.at)
         self._folds.collect_surroundings(changes)
+        if self._node.others is not None:
+            self._node.others.collect(changes, self._now)
         voided = self._turn.save(changes)
-        assert not voided, f"a one-writer store refused tokens of {voided}"
+        if voided:
+            assert self._node.others is not None, f"a one-writer store refused tokens of {voided}"
+            raise Overtaken("another node has handed out a step since its row was read")
 
     def _save_stretch(self, stretch: Stretch) -> None:
         """It gets its rows, and its caller may know of it. What it holds already needs rows of claims."""
@@ -362,6 +400,8 @@ class OneTurn:
                     steps[id] = self._node.dispatch.stick(step, self._turn, self._now)
 
     def _note_closing(self, fold: Fold) -> None:
+        if self._node.others is not None:
+            return  # another node may end it: the rows are asked
         process = fold.snapshot.process
         if process is not None and not process.goes_on:
             going_on = fold.due.get((process.id, 0, DueKind.GO_ON))

@@ -42,6 +42,11 @@ class Vault:
         self._newest = _key_id(held[0])
         self._nonce = nonce
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """What tells the keys apart, without telling anything of them; the one that seals is the first."""
+        return tuple(self._ciphers)
+
     def seal(self, text: Json, *about: str) -> str:
         nonce = self._nonce(_NONCE_BYTES)
         sealed = self._ciphers[self._newest].encrypt(nonce, text, canonical(about))

@@ -26,15 +26,17 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
 )
 """The first row that fits decides. Denied without valid credentials is 401; what is in no row is 500."""
 
-_HEADERS = {
-    401: ((b"www-authenticate", b"Bearer"),),
-    503: ((b"retry-after", b"1"),),
-}
 _FRAMEWORK_CODES = {
     400: "BAD_REQUEST",
     404: "NO_SUCH_ROUTE",
     405: "METHOD_NOT_ALLOWED",
     413: "TOO_LARGE",
+}
+
+
+_HEADERS: dict[int, tuple[tuple[bytes, bytes], ...]] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    503: ((b"retry-after", b"1"),),
 }
 
 

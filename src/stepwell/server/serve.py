@@ -114,7 +114,7 @@ async def _either(serving: asyncio.Future[None], stop: asyncio.Event) -> None:
 def ready_line(settings: Settings, listener: socket.socket) -> str:
     host, port = settings.host, listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
-    return f"stepwell {stepwell.__version__} ready on http://{shown}:{port} ({settings.database})"
+    return f"stepwell {stepwell.__version__} ready on http://{shown}:{port} ({settings.database_shown})"
 
 
 async def ensure_client(runtime: Runtime, bootstrap: BootstrapClient) -> None:

@@ -1,6 +1,6 @@
 """The memory store: nothing outlives the process. The reference that the other stores are compared with."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -12,6 +12,8 @@ from stepwell.store.port import Reads
 
 class MemoryStore(MemoryTables):
     """A store of dicts. `migrate` has nothing to do and `close` forgets nothing."""
+
+    shared = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,6 +32,16 @@ class MemoryStore(MemoryTables):
                 self.end(commit=False)
                 raise
             self.end(commit=True)
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        """There is nobody to hear."""
+        return False
+
+    def tell(self, hint: str) -> None:
+        """There is nobody to tell."""
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        return []
 
     def checks(self) -> list[tuple[str, bool, str]]:
         return []

@@ -1,6 +1,7 @@
 """The readers' side of the memory store: committed rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -28,6 +29,11 @@ from stepwell.store.tables import Table
 class MemoryReads:
     def __init__(self, tables: MemoryTables) -> None:
         self._tables = tables
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self._tables.lock:
+            yield
 
     def process(self, id: int, large: bool = True) -> ProcessContext | None:
         return self._tables.process.committed(id)
@@ -212,6 +218,10 @@ class MemoryReads:
             if process_id in (None, row.process_id) and (not before or row.id < before)
         ]
         return found[:limit]
+
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        found = (self.process(id) for id in sorted(set(process_ids)))
+        return [row.id for row in found if row is not None and (not row.status.is_open or row.response)]
 
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         rows = self._tables.process.all_committed()

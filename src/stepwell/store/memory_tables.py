@@ -51,11 +51,12 @@ class MemoryTables:
         self.last_definition = 0
         self.last_policy = 0
         """These five only rise: a rollback loses numbers, so that no cache can mistake one for another."""
-        self._lock = lock
+        self.lock = lock
+        """Whoever holds it sees no turn end."""
 
     def end(self, *, commit: bool) -> None:
         """The turn is over: what it wrote stays, or goes."""
-        with self._lock:
+        with self.lock:
             for table in self.tables:
                 if commit:
                     table.commit()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from stepwell.model.codec import change
-from stepwell.model.due import Due
+from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.step import HandOut, StepContext
@@ -19,7 +19,14 @@ from stepwell.store.tables import due_key
 class MemoryTurn(MemoryCatalog):
     # -- processes and steps
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        entry = self.entry(*mark)
+        owners = {id: process_id for id, (process_id, _) in self.hand_outs(step_ids).items()}
+        return 0 if entry is None else entry.version, owners
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
         return {process.id: process.revision for process in self.processes(process_ids)}
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
@@ -156,6 +163,10 @@ class MemoryTurn(MemoryCatalog):
             taken.append(step)
         return taken
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        rows = self._tables.step.rows.values()
+        return {row.queue for row in rows if row.hand_out.ready is not None} & set(queues)
+
     def add_claim(self, claim: Claim) -> None:
         self._tables.last_claim = max(self._tables.last_claim, claim.id)
         insert(self._tables.claim, claim.id, claim, "claim")
@@ -179,6 +190,10 @@ class MemoryTurn(MemoryCatalog):
                 break
             found.append(self._tables.claim.rows[id])
         return found
+
+    def claims_of(self, client: str) -> list[Claim]:
+        rows = self._tables.claim.rows
+        return [rows[id] for id in sorted(rows) if rows[id].client == client]
 
     def postpone_claim(self, claim: int, deadline: int) -> None:
         row = self._tables.claim.rows.get(claim)
@@ -221,6 +236,11 @@ class MemoryTurn(MemoryCatalog):
                 self._tables.due.delete(due_key(row))
                 taken.append(stored)
         return taken
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        rows = self._tables.due.rows
+        keys = [(id, 0, int(DueKind.GO_ON)) for id in sorted(set(process_ids))]
+        return [rows[key] for key in keys if key in rows]
 
     def next_due_at(self) -> int | None:
         keys = self._tables.due.order.keys

@@ -9,7 +9,7 @@ Lock order inside a turn, everywhere: process rows by ascending id, then step ro
 committed, try again) or `StepwellError`; an exception that leaves a turn leaves nothing behind.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -84,8 +84,15 @@ class Turn(Protocol):
 
     # -- processes and steps: what decisions load and save
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
-        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained."""
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        """The version of one entry (0 = absent), and the processes of these steps. Nothing is locked."""
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
+        """Lock these processes in id order; answer id → revision. Missing: no such process, or not obtained.
+
+        `step_ids`: steps of theirs of which the hand-outs are going to be asked for."""
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
         """In id order; unknown ids are left out. The same holds for all loads by id."""
@@ -156,6 +163,9 @@ class Turn(Protocol):
         Each row's hand-out becomes `HandOut.taken(...)` with `deadline = now + (step.lease_ms or lease_ms)`. Steps
         of processes in `closing` are left out."""
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        """Those of these queues that hold anything ready."""
+
     def add_claim(self, claim: Claim) -> None: ...
 
     def drop_claims(self, ids: Iterable[int]) -> None: ...
@@ -168,6 +178,9 @@ class Turn(Protocol):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         """Claims with deadline <= now, earliest first."""
+
+    def claims_of(self, client: str) -> list[Claim]:
+        """All of one client's, by id."""
 
     def postpone_claim(self, claim: int, deadline: int) -> None: ...
 
@@ -185,6 +198,9 @@ class Turn(Protocol):
 
     def take_due(self, rows: Sequence[Due]) -> list[Due]:
         """Delete those of these rows that still stand as they are (same `at`), and answer them."""
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        """The rows by which these processes go on with a decision that was cut in two."""
 
     def next_due_at(self) -> int | None: ...
 
@@ -268,10 +284,7 @@ class Reads(Protocol):
         """Processes that ended before a moment, by (ended, id), behind that place in this order."""
 
     def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
-        """RUNNING processes behind an id, by id. Costs what it answers, however many there are beside them.
-
-        Each is as of one moment. Together with `at_work` they are not: who finds that nothing moves a process must
-        look again, and may believe it when the process's revision is the same then."""
+        """RUNNING processes behind an id, by id. Costs what it answers, however many there are beside them."""
 
     def at_work(self, sizes: Mapping[int, int]) -> set[int]:
         """Of these processes, those with a step that is ready, or that is held under a claim which has a row.
@@ -318,8 +331,14 @@ class Reads(Protocol):
     def audit(self, process_id: int | None = None, limit: int = 100, before: int = 0) -> list[Audit]:
         """Newest first; with `before`, those with a smaller id."""
 
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        """Those of these processes that have ended or have answered their caller, by id."""
+
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         """Processes that a step of this one started, by id."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """What this thread reads inside the block is of one moment: no commit falls in between. Short, not nested."""
 
     def table(self, name: str) -> Iterator[Record]:
         """Every row of one of the tables of `store.dump`, but `queue`, in key order; a few in memory at a time.
@@ -336,6 +355,10 @@ class Reads(Protocol):
 class Store(Protocol):
     reads: Reads
 
+    @property
+    def shared(self) -> bool:
+        """May other nodes write the same database? Then nothing that a node remembers of it is the truth."""
+
     def migrate(self) -> list[str]:
         """Bring the schema up to date; the names of the migrations that ran. Safe when several start at once."""
 
@@ -347,5 +370,15 @@ class Store(Protocol):
 
     def size(self) -> int:
         """Bytes that the database takes up; 0 when it is in memory. From any thread."""
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        """From now on `heard` is called, on any thread, with what other nodes `tell`, and with "" when something may
+        have been missed. Whether hints can be had at all; they may be lost at any time."""
+
+    def tell(self, hint: str) -> None:
+        """Tell all other nodes, soon. Costs the caller nothing, and may be lost."""
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        """What a server asks before it starts, like `checks`: does a commit outlive the machine's power?"""
 
     def close(self) -> None: ...

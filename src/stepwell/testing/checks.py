@@ -9,21 +9,26 @@ from collections.abc import Sequence
 from stepwell.model.definition import StepType
 from stepwell.model.due import DueKind
 from stepwell.model.errors import StepwellError
+from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.runtime.lane import Answer, Lane
 from stepwell.runtime.liveness import look_at_all
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.testing.answer_checks import AnswerChecks
+from stepwell.testing.asking_checks import AskingChecks
 from stepwell.testing.clients import Ledger
 from stepwell.testing.entry_checks import EntryChecks
 from stepwell.testing.evidence import Evidence, broken, shown
 from stepwell.testing.family_checks import FamilyChecks, orders_in
 from stepwell.testing.faults import FaultyStore
+from stepwell.testing.keeper import KeeperChecks
 from stepwell.testing.mirror import Delta
+from stepwell.testing.order_checks import OrderChecks
 from stepwell.testing.process_checks import ProcessChecks
 from stepwell.testing.report_checks import ReportChecks
 from stepwell.testing.step_checks import StepChecks
+from stepwell.testing.stretch_checks import StretchChecks
 from stepwell.testing.world import World
 
 LOOK_EVERY = 16
@@ -33,7 +38,9 @@ LOOK_EVERY = 16
 class Checks:
     """Holds every turn against the invariants, and counts the interesting situations that came up."""
 
-    def __init__(self, world: World, store: FaultyStore, settings: RuntimeSettings, ledger: Ledger) -> None:
+    def __init__(
+        self, world: World, store: FaultyStore, settings: RuntimeSettings, ledger: Ledger, keep_ms: int
+    ) -> None:
         evidence = Evidence(world, store, settings)
         self.mirror = evidence.mirror
         self.evidence = self._evidence = evidence
@@ -46,12 +53,23 @@ class Checks:
         self._steps = StepChecks(evidence)
         self._entries = EntryChecks(evidence)
         self._families = FamilyChecks(evidence)
+        self._asking = AskingChecks(evidence)
+        self._orders = OrderChecks(evidence)
         self._processes = ProcessChecks(evidence, self._entries)
         self._answers = AnswerChecks(evidence)
+        self._stretches = StretchChecks(evidence)
+        self._keeper = KeeperChecks(evidence, keep_ms)
 
     def after_turn(
-        self, lane: Lane | None, asks: Sequence[Ask], answers: Sequence[Answer], *, committed: bool
+        self,
+        lane: Lane | None,
+        asks: Sequence[Ask],
+        answers: Sequence[Answer],
+        told: Sequence[ProcessContext] | None,
+        *,
+        committed: bool,
     ) -> None:
+        """`told`: the ends and responses that the turn has told of; None when the server died in it."""
         for error in self._store.errors:
             if not isinstance(error, StepwellError):
                 broken("a turn never raises", f"{type(error).__name__}: {error}")
@@ -59,6 +77,7 @@ class Checks:
         delta = self.mirror.refresh(self._store)
         reports = self._reports.accepted_in(asks) if committed else {}
         self._note_circumstances(lane, asks, delta, committed)
+        said = self._stretches.take_out(reports, delta)
         old_steps = {new.id: old for old, new in delta.steps}
         for step_id, results in reports.items():
             self._reports.check(step_id, results, old_steps, delta)
@@ -67,13 +86,15 @@ class Checks:
         for _, process in delta.processes:
             self._steps.note_reruns(process)
         for old, new in delta.steps:
-            self._steps.check(old, new, reports.get(new.id, ()))
+            self._steps.check(old, new, reports.get(new.id) or said.get(new.id, ())[-1:])
         for claim, after in delta.claims:
             self._steps.check_claim(claim.steps if claim else (), after.steps if after else ())
         for was, process in delta.processes:
             self._processes.check(was, process)
         self._entries.check(delta)
         self._families.check(delta, answers)
+        self._asking.check(delta, told)
+        self._orders.check(delta)
         touched = _touched(delta)
         for id in touched:
             if id in self.mirror.processes:
@@ -81,6 +102,8 @@ class Checks:
         if lane is not None:
             self._answers.check_cache(lane, touched)
         self._answers.check(answers, before)
+        self._stretches.check(asks, answers, said, delta)
+        self._keeper.check(delta)
         self._turns += 1
         if self._turns % LOOK_EVERY == 0:
             self._check_liveness()
@@ -113,6 +136,7 @@ class Checks:
                 broken("busy means nothing happened", f"{request_id} was started")
         self._processes.check_hooks()
         self._entries.check_end()
+        self._keeper.check_end()
 
     def _note_circumstances(
         self, lane: Lane | None, asks: Sequence[Ask], delta: Delta, committed: bool

@@ -7,13 +7,24 @@ from stepwell.model.definition import (
     ProcessConfiguration,
     ProcessDefinition,
     ProcessRequest,
+    ProcessType,
     StepConfiguration,
     StepDefinition,
     StepType,
 )
 from stepwell.model.error_policy import ErrorPolicy, Reaction, StepErrorAction
 from stepwell.model.work import QueueName
-from stepwell.testing.further_steps import WEIGHTS, configured, draw_input, update_input, with_gateway
+from stepwell.testing.asking_steps import WEIGHTS as ASKING
+from stepwell.testing.asking_steps import asking_input
+from stepwell.testing.further_steps import (
+    CHOICE,
+    QUICK,
+    WEIGHTS,
+    configured,
+    draw_input,
+    update_input,
+    with_gateway,
+)
 
 WORKERS = ("alpha", "beta", "gamma")
 QUEUES = tuple(QueueName("default", StepType.WORKER.value, name) for name in WORKERS)
@@ -22,6 +33,7 @@ HOOK = "hook"
 """The process that hooks and policies start. Has neither, so that there is an end to it."""
 
 WIDE_LOOP = "wide"
+CONTAINERS = (StepType.LIST, StepType.PARALLEL, StepType.FOREACH, StepType.SWITCH, StepType.WHILE)
 
 DEEPEST = 3
 MOST_STEPS = 14
@@ -55,28 +67,49 @@ def below(family: tuple[str, ...], name: str) -> tuple[str, ...]:
 class Drawing:
     """Draws one definition. With `family`, of all kinds of steps: those are the processes that it may start."""
 
-    def __init__(self, random: Random, family: tuple[str, ...] = ()) -> None:
+    def __init__(self, random: Random, family: tuple[str, ...] = (), *, quick: bool = False) -> None:
+        """`quick`: of steps that the server runs itself, for somebody who waits."""
+        self._quick = quick
+        self._waited_for = quick or (bool(family) and random.random() < 0.2)
         self._random = random
         self._family = family
         self._count = 0
         self._left = MOST_STEPS if not family else MOST_STEPS - 4
+        self._loops = 0
+        """WHILE steps around the one that is being drawn."""
+        self._undoes = bool(family) and random.random() < 0.3
+        self._graph = bool(family) and random.random() < 0.25
+        """The top level is one: no gateway jumps about in it."""
 
     def definition(self, name: str) -> ProcessDefinition:
         random = self._random
         if name == WIDE_LOOP:
             return _wide_loop()
-        steps = self._sequence(1, random.randint(1, 4), ())
-        if random.random() < 0.06:
+        steps = self._sequence(1, random.randint(2, 5) if self._graph else random.randint(1, 4), ())
+        if random.random() < 0.06 and not self._graph:
             filler = range(WIDE)
             steps += tuple(StepDefinition(type=StepType.NOOP, name="fill", ref=f"f{n}") for n in filler)
             steps += self._sequence(2, 1, steps)
         return ProcessDefinition(
             name=name,
+            type=ProcessType.API_ORCHESTRATION if self._waited_for else ProcessType.STANDARD,
             steps=steps,
             configuration=self._configuration(),
             default_input={"items": list(range(random.randint(0, 4)))},
             default_output={"given": True} if random.random() < 0.2 else {},
+            metadata={"dependencies": self._edges(steps)} if self._graph else {},
         )
+
+    def _edges(self, steps: tuple[StepDefinition, ...]) -> list[dict[str, str]]:
+        """Each waits for some that stand before it, also for all whose output it uses; or for none."""
+        edges = []
+        for at, step in enumerate(steps):
+            used = {step.input["from"]} if "from" in step.input else set()
+            used |= {other.ref for other in steps[:at] if f".{other.ref}." in str(step.input)}
+            others = {other.ref for other in steps[:at] if self._random.random() < 0.4}
+            if self._random.random() < 0.9 or used:
+                edges.append({"ref": step.ref, "deps": ",".join(sorted(used | others))})
+        return edges
 
     def _configuration(self) -> ProcessConfiguration:
         random = self._random
@@ -99,7 +132,7 @@ class Drawing:
         steps: list[StepDefinition] = []
         for _ in range(count):
             steps.append(self._step(depth, (*before, *steps), loop))
-        if self._family and steps and self._random.random() < 0.15:
+        if self._family and steps and self._random.random() < 0.15 and not (self._graph and depth == 1):
             self._count += 1
             return with_gateway(self._random, f"s{self._count}", tuple(steps))
         return tuple(steps)
@@ -141,8 +174,10 @@ class Drawing:
             error_policy_name=self._random.choice(POLICIES) if self._random.random() < 0.6 else None,
             priority=self._random.randint(-3, 3) if self._random.random() < 0.2 else None,
         )
+        undo = None
         if self._family:
             configuration = configured(self._random, kind, configuration)
+            undo = self._compensation(kind)
         return StepDefinition(
             type=kind,
             name=name,
@@ -151,6 +186,22 @@ class Drawing:
             children=children,
             input=given,
             configuration=configuration,
+            compensate=undo,
+        )
+
+    def _compensation(self, kind: StepType) -> StepDefinition | None:
+        """What undoes it, in the definitions of which that is drawn. Inside a WHILE nothing can be undone."""
+        if not self._undoes or self._loops or kind in CONTAINERS or self._random.random() < 0.4:
+            return None
+        type = self._random.choice((StepType.WORKER, StepType.WORKER, StepType.NOOP, StepType.HTTP))
+        name = self._random.choice(WORKERS) if type is StepType.WORKER else "undo"
+        policy = self._random.choice((None, *POLICIES))
+        return StepDefinition(
+            type=type,
+            name=name,
+            input={"script": CHOICE} if type is StepType.HTTP else {"undo": True},
+            optional=self._random.random() < 0.3,
+            configuration=StepConfiguration(error_policy_name=policy),
         )
 
     def _further(
@@ -162,16 +213,22 @@ class Drawing:
             count = self._random.choice((1, 2, 3))
             children = tuple(self._step(depth + 1, (), loop) for _ in range(count))
         elif kind is StepType.WHILE:
+            self._loops += 1
             children = self._sequence(depth + 1, self._random.randint(1, 2), (), loop)
+            self._loops -= 1
         elif kind is StepType.UPDATE_STEP:
             # Often there is no such step, or it has not begun: then it is refused.
             return (), update_input(self._random, [f"s{n}" for n in range(1, self._count + 6)])
+        elif kind in ASKING:
+            return (), asking_input(self._random, kind, before, (*self._family, HOOK))
         family = (HOOK,) if loop else self._family
         return children, draw_input(self._random, kind, children, family)
 
     def _kind(self, depth: int) -> StepType:
         if depth > DEEPEST or self._left <= 0:
             return StepType.WORKER if self._random.random() < 0.8 else StepType.NOOP
+        if self._quick and self._random.random() < 0.9:
+            return self._random.choices(tuple(QUICK), weights=tuple(QUICK.values()))[0]
         if self._family and self._random.random() < 0.45:
             return self._random.choices(tuple(WEIGHTS), weights=tuple(WEIGHTS.values()))[0]
         kinds = (

@@ -1,6 +1,6 @@
 """What the invariants are judged by: rows before and after, definitions and policies, what was accepted so far."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from stepwell.definition.compile import WORK, build_plan
@@ -12,8 +12,10 @@ from stepwell.model.definition import ProcessDefinition
 from stepwell.model.due import DueKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.process import ProcessContext
+from stepwell.model.retention import Finished
 from stepwell.model.step import Phase, StepContext, StepStatus
 from stepwell.runtime.node import RuntimeSettings
+from stepwell.runtime.stretch import Stretch
 from stepwell.testing.faults import FaultyStore
 from stepwell.testing.mirror import Mirror
 from stepwell.testing.world import World
@@ -45,19 +47,31 @@ class Evidence:
         """What people asked of processes in this turn."""
         self.updated: set[int] = set()
         """Processes of which an UPDATE_STEP may have changed a step in this turn."""
-        self.reran: set[int] = set()
-        """Processes of which a step was run again: what failed before it stays as it is."""
+        self.left_behind: dict[tuple[int, int], None] = {}
+        """(step, execution) of what had ended badly before a step that was run again: it stays as it is."""
         self.recovering = False
         """The first turn of a server is just over: what its own hands held before was offered again."""
+        self.stretches: Callable[[], Mapping[int, Stretch]] = dict
+        """Process → what the server that runs now has in memory only."""
         self._plans: dict[tuple[int, ...], Plan] = {}
         self._policies: dict[int, ErrorPolicy] = {}
 
-    def plan(self, process: ProcessContext) -> Plan:
+    def plan(self, process: ProcessContext | Finished) -> Plan:
         key = (*process.numbering, process.definition_id)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = follow(self._build(id) for id in key)
         return plan
+
+    def find_step(self, process_id: int, step_id: int) -> StepContext:
+        """From its row, or from memory while it has none."""
+        stretch = self.stretches().get(process_id)
+        kept = stretch.fold.snapshot.steps.get(step_id) if stretch is not None else None
+        return kept if kept is not None else self.mirror.steps[step_id]
+
+    def find_process(self, process_id: int) -> ProcessContext:
+        stretch = self.stretches().get(process_id)
+        return stretch.process if stretch is not None else self.mirror.processes[process_id]
 
     def _build(self, definition_id: int) -> Plan:
         stored = self.store.reads.definition(definition_id)
@@ -105,6 +119,12 @@ class Invariants:
         events = self.evidence.orders.get(step.process_id, ())
         return step.process_id in self.evidence.updated or any(
             isinstance(event, StepOrdered | StepRemoved) for event in events
+        )
+
+    def stops(self, step: StepContext) -> bool:
+        """Did it end badly, in a way that its surroundings must not pass over?"""
+        return (
+            stops(self.step_plan(step), step) and (step.id, step.execution) not in self.evidence.left_behind
         )
 
     def is_closing(self, process: ProcessContext) -> bool:

@@ -142,6 +142,19 @@ class FaultyStore:
     def migrate(self) -> list[str]:
         return self.inner.migrate()
 
+    @property
+    def shared(self) -> bool:
+        return self.inner.shared
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        return self.inner.listen(heard)
+
+    def tell(self, hint: str) -> None:
+        self.inner.tell(hint)
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        return self.inner.durability()
+
     def checks(self) -> list[tuple[str, bool, str]]:
         return self.inner.checks()
 

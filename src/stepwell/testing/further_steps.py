@@ -6,6 +6,7 @@ from typing import Any
 
 from stepwell.model.codec import change
 from stepwell.model.definition import StepConfiguration, StepDefinition, StepType
+from stepwell.testing.asking_steps import WEIGHTS as ASKING
 
 SIGNALS = ("go", "paid")
 ROOM = 2
@@ -32,8 +33,20 @@ WEIGHTS = {
     StepType.SUB_PROCESS: 2.5,
     StepType.PERSISTED_STATE: 1.5,
     StepType.UPDATE_STEP: 1.0,
+    **ASKING,
     **dict.fromkeys(BUILT_IN, 0.7),
 }
+
+QUICK = {
+    **dict.fromkeys(BUILT_IN, 1.5),
+    StepType.NOOP: 2.0,
+    StepType.PARALLEL: 2.0,
+    StepType.LIST: 1.0,
+    StepType.SWITCH: 1.5,
+    StepType.WHILE: 0.7,
+    StepType.SEND_RESPONSE: 0.4,
+}
+"""Of what a run is made that stays in memory for a while."""
 
 
 def draw_input(

@@ -25,6 +25,8 @@ WATCHED = (EntryKind.STATE, EntryKind.LIMIT)
 class Delta(Record):
     """What committed transactions changed: each row before and after (None = there is none)."""
 
+    dropped: list[ProcessContext]
+    """Processes whose rows are gone."""
     processes: list[tuple[ProcessContext | None, ProcessContext]]
     steps: list[tuple[StepContext | None, StepContext]]
     executions: dict[tuple[int, int], StepExecution]
@@ -56,11 +58,15 @@ class Mirror:
             missing = {name: [k for k in getattr(self, name) if k not in rows[name]] for name in rows}
         for name, keys in missing.items():
             rows[name].update(dict.fromkeys(keys))
+        processes = self._changed(self.processes, rows["processes"])
+        steps = self._changed(self.steps, rows["steps"])
+        self._forget([old for old, new in steps if new is None])
         delta = Delta(
-            processes=self._changed(self.processes, rows["processes"]),
-            steps=self._changed(self.steps, rows["steps"]),
+            dropped=[old for old, new in processes if new is None],
+            processes=[pair for pair in processes if pair[1] is not None],
+            steps=[pair for pair in steps if pair[1] is not None],
             executions={key: new for _, new in self._changed(self.executions, rows["executions"])
-                        for key in [(new.step_id, new.id)]},
+                        if new is not None for key in [(new.step_id, new.id)]},
             due=self._changed(self.due, rows["due"]),
             claims=self._changed(self.claims, rows["claims"]),
             entries=self._changed(self.entries, rows["entries"]),
@@ -80,6 +86,13 @@ class Mirror:
             else:
                 known[key] = new
         return changed
+
+    def _forget(self, steps: Iterable[StepContext]) -> None:
+        """Their rows are gone."""
+        for step in steps:
+            self.steps_of[step.process_id].remove(step.id)
+            if step.parent_id is not None:
+                self.children_of[step.parent_id].remove(step.id)
 
     def _index(self, delta: Delta) -> None:
         for old, new in delta.steps:

@@ -65,11 +65,16 @@ class OwnHands:
         self._server.receive(ExchangeAsk(heard, Exchange(poll=poll), Gone()))
 
     def _begin_work(self, work: WorkRequest, life: int) -> None:
-        self._world.after(self._world.random.choice((0, 1, 30, 1_000)), lambda: self._do(work, life))
+        # As it is now: what is in memory only may be forgotten while it is worked on.
+        step = self._evidence.find_step(work.process_id, work.step_id)
+        plan = self._evidence.plan(self._evidence.find_process(step.process_id)).steps[str(step.path[0])]
+        self._world.after(
+            self._world.random.choice((0, 1, 30, 1_000)), lambda: self._do(work, step, plan.type, life)
+        )
 
-    def _do(self, work: WorkRequest, life: int) -> None:
+    def _do(self, work: WorkRequest, step: StepContext, kind: StepType, life: int) -> None:
         if life == self._life:
-            self._report(self._result(work), life)
+            self._report(self._result(work, step, kind), life)
 
     def _report(self, result: WorkResult, life: int) -> None:
         def heard(value: Any) -> None:
@@ -81,9 +86,8 @@ class OwnHands:
         if life == self._life:
             self._server.receive(ExchangeAsk(heard, Exchange(results=(result,)), Gone()))
 
-    def _result(self, work: WorkRequest) -> WorkResult:
+    def _result(self, work: WorkRequest, step: StepContext, kind: StepType) -> WorkResult:
         random = self._world.random
-        step = self._evidence.mirror.steps[work.step_id]
         failed = not self._well and random.random() < 0.15
         unique = random.getrandbits(50)
         status, wait = WorkStatus.COMPLETED, 0
@@ -91,7 +95,7 @@ class OwnHands:
         if failed:
             status, output = WorkStatus.FAILED, {**output, "error": f"no luck {unique}"}
         elif work.type == SCRIPTS.type:
-            output = {"result": self._answer(step), "logs": [unique]}
+            output = {"result": self._answer(step, kind), "logs": [unique]}
         elif not self._well and random.random() < 0.15:
             # An HTTP step that asks again later, with nothing held meanwhile.
             status, wait = WorkStatus.RUNNING, random.choice((0, 500))
@@ -99,15 +103,14 @@ class OwnHands:
             step_id=work.step_id, token=work.token, status=status, output=encode(output), reschedule_ms=wait
         )
 
-    def _answer(self, step: StepContext) -> Any:
+    def _answer(self, step: StepContext, kind: StepType) -> Any:
         """What the script of this step returns: mostly something that fits."""
         random = self._world.random
-        plan = self._evidence.plan(self._evidence.mirror.processes[step.process_id]).steps[str(step.path[0])]
         if step.phase is Phase.TRANSFORMING or (not self._well and random.random() < 0.05):
             return {"made": random.getrandbits(20)}
         if step.phase is Phase.PREPARING:
             return random.choice((None, {"seen": True}))
-        match plan.type:
+        match kind:
             case StepType.WHILE:
                 return random.random() < 0.5
             case StepType.SWITCH:

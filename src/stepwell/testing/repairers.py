@@ -28,6 +28,9 @@ from stepwell.testing.further_steps import SIGNALS
 from stepwell.testing.world import Line, World
 
 TIDY_MS = 5_000
+PATIENCE_MS = 300_000
+"""How long a step may watch others when all is well."""
+WATCHING = (StepType.DEPENDSON, StepType.PROCESS_TRACKER)
 
 
 class Repairer:
@@ -177,12 +180,19 @@ class Repairer:
         plan = self._evidence.plan(process)
         for id in self._mirror.steps_of.get(process.id, ()):
             step = self._mirror.steps[id]
+            if step.status.is_open and plan.steps[str(step.path[0])].type in WATCHING:
+                self._end_watching(process.id, step)
             if step.status.is_open and plan.steps[str(step.path[0])].type is StepType.WAIT:
                 wanted = decode(step.input).get("forSignal")
                 if wanted:
                     self._signals += 1
                     payload = encode({"signal": self._signals})
                     self._signal_to(process.id, SignalReceived(name=wanted, payload=payload))
+
+    def _end_watching(self, process_id: int, step: StepContext) -> None:
+        """Two that wait for each other would wait for ever; what will come has had the time to come."""
+        if self._world.now - step.hand_out.start > PATIENCE_MS:
+            self._send(process_id, lambda: StepOrdered(ref=step.ref, order=StepOrder.COMPLETE), lambda: None)
 
     def _signal_to(self, process_id: int, event: SignalReceived) -> None:
         self._send(process_id, lambda: event, lambda: None)

@@ -16,6 +16,7 @@ class ReportChecks(Invariants):
     def __init__(self, evidence: Evidence) -> None:
         super().__init__(evidence)
         self._accepted: dict[tuple[int, int], None] = {}
+        self._suspected: dict[tuple[int, int], None] = {}
 
     def accepted_in(self, asks: Sequence[Ask]) -> dict[int, list[WorkResult]]:
         accepted: dict[int, list[WorkResult]] = {}
@@ -26,13 +27,46 @@ class ReportChecks(Invariants):
                 self.see(f"result {outcome}")
                 if outcome is Acceptance.ACCEPTED:
                     accepted.setdefault(result.step_id, []).append(result)
+                elif outcome is Acceptance.DUPLICATE:
+                    self._check_duplicate(result)
                 elif outcome is Acceptance.SET_ASIDE:
                     self.evidence.check_set_aside()
                 elif outcome is Acceptance.STALE:
                     step = self.mirror.steps.get(result.step_id)
                     if step is not None and step.status.is_open and 0 < result.token < step.hand_out.token:
                         self.see("late result after another hand-out")
+                    if step is not None and step.status.is_open and result.token == step.hand_out.token:
+                        self.see("late result of an attempt that was given up")
+        self.check_suspects(accepted)
         return accepted
+
+    def _check_duplicate(self, result: WorkResult) -> None:
+        """Who is told that there is nothing more to say has said it before, or the step has ended."""
+        step = self.mirror.steps.get(result.step_id)
+        moved_on = step is not None and step.hand_out.token != result.token
+        # Later in the same turn the step may have begun again and have been handed out.
+        given_back = step is not None and step.hand_out.polled and not step.hand_out.runs
+        if (
+            step is None
+            or not step.status.is_open
+            or not result.token
+            or moved_on
+            or step.phase in SCRIPTED
+            or given_back
+        ):
+            return
+        self._suspected[result.step_id, result.token] = None
+
+    def check_suspects(self, accepted: Mapping[int, Sequence[WorkResult]]) -> None:
+        """A result and its double may come in one turn, so they are judged when all are known."""
+        suspected, self._suspected = self._suspected, {}
+        now = {(result.step_id, result.token) for results in accepted.values() for result in results}
+        for id, token in suspected:
+            if (id, token) not in now and (id, token) not in self._accepted:
+                broken(
+                    "a duplicate was reported before",
+                    f"token {token} of {shown(self.mirror.steps[id])} was not: {self.mirror.steps[id].hand_out}",
+                )
 
     def check(
         self, step_id: int, results: Sequence[WorkResult], old: Mapping[int, StepContext | None], delta: Delta

@@ -18,10 +18,12 @@ from stepwell.engine import draft, process
 from stepwell.engine.control.table import CONTROLS
 from stepwell.model.codec import Record, change
 from stepwell.model.definition import ProcessDefinition
-from stepwell.runtime import catalog, clockwork
+from stepwell.runtime import catalog, clockwork, retention
+from stepwell.runtime.decision_tables import put_decision_table
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.store.memory import MemoryStore
 from stepwell.store.port import Store
+from stepwell.testing.asking_steps import draw_table
 from stepwell.testing.checks import Checks
 from stepwell.testing.clients import Editor, Ledger, Operator, Starter
 from stepwell.testing.definitions import (
@@ -36,6 +38,7 @@ from stepwell.testing.definitions import (
 from stepwell.testing.disk import Disk
 from stepwell.testing.evidence import Violation, broken
 from stepwell.testing.faults import FaultyStore, Rates, draw_rates
+from stepwell.testing.keeper import Keeper
 from stepwell.testing.own_hands import OwnHands
 from stepwell.testing.repairers import Repairer
 from stepwell.testing.workers import Worker
@@ -90,6 +93,8 @@ class Simulation:
         whole = Random(f"whole {seed}")
         self._whole = whole.random() < 0.6 and not self._crowded
         """Every kind of step and operation; else the plain ones, in which their own mistakes show sooner."""
+        self._quick = self._whole and whole.random() < 0.4
+        """Most runs are API_ORCHESTRATION, with somebody who waits."""
         self.rates: Rates = draw_rates(random)
         if self._crowded:
             self.rates = change(self.rates, doubled=CROWD_DOUBLED)
@@ -105,20 +110,27 @@ class Simulation:
             (process, "CLOSING_SLICE"): 1 if self._crowded else random.choice((256, 1, 3)),
             (clockwork, "DUE_AT_ONCE"): random.choice((500, 2)),
             (clockwork, "CLAIMS_AT_ONCE"): random.choice((100, 1)),
+            (retention, "PAUSE_S"): 0,
+            (retention, "BITE"): whole.choice((50, 2)),
+            (retention, "STEPS"): whole.choice((1_000, 3)),
         }
         inner: Store = self._disk.store() if self._disk is not None else MemoryStore()
         survive = self._disk.survive if self._disk is not None else (lambda store: store)
         self.store = FaultyStore(inner, lambda: self.server.fate(), survive)
         self.ledger = Ledger()
-        self.checks = Checks(self.world, self.store, self.settings, self.ledger)
+        self._keep_ms = whole.choice((0, 0, 20_000, 40_000)) if self._whole else 0
+        """How long what ended is kept; 0 = for ever."""
+        self.checks = Checks(self.world, self.store, self.settings, self.ledger, self._keep_ms)
         self.names = tuple(f"made{n}" for n in range(random.randint(1, 4)))
         if self._crowded:
             self.names += (WIDE_LOOP,) * 3
         self.family = (*self.names[1:], HOOK) if self._whole else ()
         self._stock(random)
         self.server = Server(self.world, self.store, self.settings, self.checks, slow=self._crowded)
+        self.checks.evidence.stretches = self.server.stretches
         line = Line(self.world, self.server)
-        self.starter = Starter(self.world, line, self.ledger, self.names, random.randint(2, 9))
+        often = (self.names[0],) * 4 if self._quick else ()
+        self.starter = Starter(self.world, line, self.ledger, (*self.names, *often), random.randint(2, 9))
         self.workers = [self._worker(n, random) for n in range(random.choice((1, 1, 2, 3, 4)))]
 
     def _worker(self, number: int, random: Random) -> Worker:
@@ -126,17 +138,20 @@ class Simulation:
         modern = random.random() < 0.6
         return Worker(self.world, line, f"worker{number}", self.settings.lease_ms, modern=modern)
 
+    def _draw(self, random: Random, name: str) -> ProcessDefinition:
+        quick = self._quick and name == self.names[0]
+        return Drawing(random, below(self.family, name), quick=quick).definition(name)
+
     def _stock(self, random: Random) -> None:
         definitions = [
             hook_definition(),
-            *(
-                Drawing(random, below(self.family, name)).definition(name)
-                for name in dict.fromkeys(self.names)
-            ),
+            *(self._draw(random, name) for name in dict.fromkeys(self.names)),
         ]
         with self.store.inner.turn() as turn:
             for name in POLICIES if random.random() < 0.8 else POLICIES[:1]:
                 catalog.put_policy(turn, self.world.now, draw_policy(random, name), "simulation")
+            if self._whole:
+                put_decision_table(turn, self.world.now, draw_table(random), "simulation")
             for definition in definitions:
                 _assert_valid(definition)
                 catalog.put_definition(turn, self.world.now, definition, "simulation", update=False)
@@ -176,6 +191,8 @@ class Simulation:
             operator.begin()
         if random.random() < 0.3:
             editor.begin()
+        if self._keep_ms:
+            Keeper(world, self.server, self.checks.evidence, self._keep_ms).begin()
         if self._whole:
             hands.begin()
             if random.random() < 0.8:
@@ -206,6 +223,7 @@ class Simulation:
             and self.starter.is_done
             and not mirror.due
             and not mirror.claims
+            and not self.server.stretches()
             and not any(row.status.is_open for row in mirror.processes.values())
         )
 

@@ -1,6 +1,6 @@
 """What may happen to the row of one step, and to the claims that hold it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stepwell.definition.plan import SCRIPTS
 from stepwell.engine.events import PauseRequested, RerunFromRequested, UnpauseRequested
@@ -8,7 +8,7 @@ from stepwell.model.codec import change, decode
 from stepwell.model.definition import StepType
 from stepwell.model.error_policy import StepErrorAction
 from stepwell.model.process import ProcessContext
-from stepwell.model.step import StepContext, StepStatus, parse_path
+from stepwell.model.step import NOT_HANDED_OUT, StepContext, StepPath, StepStatus, parse_path
 from stepwell.model.work import WorkResult, WorkStatus
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.testing.evidence import SCRIPTED, Evidence, Invariants, broken, shown, stops
@@ -62,7 +62,8 @@ class StepChecks(Invariants):
         if self.was_ordered(new):
             self._ordered[new.process_id] = None
         ordered = new.process_id in self._ordered
-        if hand_out.deliveries > self.settings.max_deliveries and not new.lease_ms and not ordered:
+        in_a_row = min(hand_out.deliveries, hand_out.runs)
+        if in_a_row > self.settings.max_deliveries and not new.lease_ms and not ordered:
             broken("deliveries are bounded", f"{shown(new)} {hand_out}")
         if new.policy_id:
             self._policies_of.setdefault(new.id, {})[new.policy_id] = None
@@ -136,22 +137,39 @@ class StepChecks(Invariants):
 
     def note_reruns(self, process: ProcessContext) -> None:
         """What a step run again takes along: itself, and what follows it and what is around it."""
-        steps, top = self.plan(process).steps, self.plan(process).top
+        steps, top, edges = self.plan(process).steps, self.plan(process).top, self.plan(process).edges
         allowed = self._rerun.setdefault(process.id, {})
         around_it = self._around_rerun.setdefault(process.id, {})
         for event in self.evidence.orders.get(process.id, ()):
             ref = parse_path(event.ref) if isinstance(event, RerunFromRequested) else ()
             plan = steps.get(str(ref[0])) if ref else None
-            if plan is not None:
-                self.evidence.reran.add(process.id)
             while plan is not None:
                 indices = ref[1 : 1 + len(plan.loops)]
                 around = steps[plan.parent] if plan.parent is not None else None
-                later = (around.children if around is not None else top)[plan.position + 1 :]
+                beside = around.children if around is not None else top
+                later = beside[plan.position + 1 :]
+                if around is None and edges:
+                    later = _downstream(edges, plan.ref)
                 in_order = around is None or around.type in (StepType.LIST, StepType.WHILE)
                 (allowed if plan.ref == ref[0] else around_it)[plan.ref, *indices] = None
                 allowed.update(dict.fromkeys((each, *indices) for each in later if in_order))
+                if in_order:
+                    ahead = [each for each in beside if each not in later and each != plan.ref]
+                    if around is None and edges:
+                        waited_for = {dep for deps in edges.values() for dep in deps}
+                        ahead = [each for each in ahead if each in waited_for]
+                    self._leave_behind(process, [(each, *indices) for each in ahead])
+                elif around is not None and around.type is StepType.SWITCH:
+                    # Whichever child of it ran last speaks for it.
+                    self._leave_behind(process, [(each, *indices) for each in beside if each != plan.ref])
                 plan = around
+
+    def _leave_behind(self, process: ProcessContext, paths: Sequence[StepPath]) -> None:
+        """Steps before one that was run again: what ended badly stays as it is, and stops nobody any more."""
+        for id in self.mirror.steps_of[process.id]:
+            step = self.mirror.steps[id]
+            if step.path in paths and stops(self.step_plan(step), step):
+                self.evidence.left_behind[step.id, step.execution] = None
 
     def _check_token(self, old: StepContext, new: StepContext, results: Sequence[WorkResult]) -> None:
         before, after = old.hand_out, new.hand_out
@@ -162,7 +180,10 @@ class StepChecks(Invariants):
         given_back = after.claim is None and after.ready is not None
         if given_back:
             self.see("given back for a caller who hung up")
-        elif (after.deliveries, after.runs) != (before.deliveries + 1, before.runs + 1):
+        elif after.runs != before.runs + 1 or (
+            after.deliveries != before.deliveries + 1
+            and not (new.phase in SCRIPTED and after.deliveries == 1)
+        ):
             broken("every hand-out counts", f"{shown(new)}: {before} → {after}")
         if before.ready is not None and after.claim is not None:
             self.see("handed out from the queue")
@@ -219,7 +240,8 @@ class StepChecks(Invariants):
         if status is StepStatus.COMPLETED and said is not WorkStatus.COMPLETED:
             broken("no invented results", f"{shown(new)} without a result")
         if status is StepStatus.FAILED and said is not WorkStatus.FAILED:
-            if old is None or old.hand_out.deliveries < self.settings.max_deliveries:
+            hand_out = NOT_HANDED_OUT if old is None else old.hand_out
+            if min(hand_out.deliveries, hand_out.runs) < self.settings.max_deliveries:
                 broken("no invented results", f"{shown(new)} without a result")
             self.see("handed out too often")
         if status is StepStatus.TIMED_OUT:
@@ -235,10 +257,7 @@ class StepChecks(Invariants):
                     (policy.response_timeout, new.hand_out.polled),
                 )
             ]
-            reran = new.process_id in self.evidence.reran
-            if not reran and not any(
-                clock and new.updated >= began + clock.duration for clock, began in clocks
-            ):
+            if not any(clock and new.updated >= began + clock.duration for clock, began in clocks):
                 broken("clocks ring in time", f"{shown(new)} before any of its own")
             self.see("a step timed out")
 
@@ -246,15 +265,18 @@ class StepChecks(Invariants):
         """A container ends as its children did."""
         rows = [self.mirror.steps[id] for id in self.mirror.children_of[step.id]]
         children = [child for child in rows if child.parent_execution_id in (step.execution, 0)]
-        bad = [child for child in children if stops(self.step_plan(child), child)]
-        if self.was_ordered(step) or step.process_id in self.evidence.reran:
+        bad = [child for child in children if self.stops(child)]
+        if self.was_ordered(step):
             return
         if "joinPolicy" in self.step_plan(step).definition.input:
             self._check_join(step, children)
             return
         if step.status is StepStatus.COMPLETED and bad:
             broken("a container ends as its children did", f"{shown(step)} in spite of {shown(bad[0])}")
-        by_itself = self.step_plan(step).type in (StepType.WHILE, StepType.SWITCH)
+        kind = self.step_plan(step).type
+        by_itself = kind in (StepType.WHILE, StepType.SWITCH) or (
+            kind is StepType.FOREACH and "inputArray" not in decode(step.input)
+        )
         if step.status is StepStatus.FAILED and not bad and not by_itself:
             broken("a container ends as its children did", f"{shown(step)}, but no child failed")
         if step.status is StepStatus.COMPLETED and self.step_plan(step).type is StepType.FOREACH:
@@ -277,9 +299,21 @@ class StepChecks(Invariants):
     def check_claim(self, before: Sequence[int], after: Sequence[int]) -> None:
         """A claim that is gone leaves nobody behind."""
         for id in before:
-            step = self.mirror.steps[id]
+            step = self.mirror.steps.get(id)
+            if step is None:
+                continue
             process = self.mirror.processes[step.process_id]
             if id in after or not process.status.is_open:
                 continue
             if step.hand_out.claim not in (None, *self.mirror.claims):
                 broken("what is held has a claim", f"{shown(step)} lost its own")
+
+
+def _downstream(edges: Mapping[str, Sequence[str]], ref: str) -> tuple[str, ...]:
+    """Every step of a graph that waits for this one, directly or not."""
+    found = {ref}
+    while True:
+        more = {other for other, deps in edges.items() if found & set(deps)} | found
+        if more == found:
+            return tuple(other for other in edges if other in found and other != ref)
+        found = more

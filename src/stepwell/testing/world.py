@@ -6,14 +6,16 @@ from one generator, so that the same seed gives the same history to the last byt
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from random import Random
 from typing import Any, Protocol
 
+from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.lane import Answer, Lane, answer_of
 from stepwell.runtime.node import RuntimeSettings
+from stepwell.runtime.stretch import Stretch
 from stepwell.testing.clock import VirtualClock
 from stepwell.testing.faults import CALM, Crash, Fate, FaultyStore, Rates
 
@@ -85,7 +87,13 @@ class Witness(Protocol):
     """Looks at the store after every turn, whether it was answered or died."""
 
     def after_turn(
-        self, lane: Lane | None, asks: Sequence[Ask], answers: Sequence[Answer], *, committed: bool
+        self,
+        lane: Lane | None,
+        asks: Sequence[Ask],
+        answers: Sequence[Answer],
+        told: Sequence[ProcessContext] | None,
+        *,
+        committed: bool,
     ) -> None: ...
 
 
@@ -114,6 +122,10 @@ class Server:
         """How long it may take until a turn begins, ms: a slow disk makes crowds."""
         self._next_turn: int | None = None
         self.lane: Lane | None = Lane(store, world.clock, settings)
+
+    def stretches(self) -> Mapping[int, Stretch]:
+        """What it has in memory only."""
+        return {} if self.lane is None else self.lane.node.stretches.all()
 
     def receive(self, ask: Ask) -> None:
         if self.lane is None:
@@ -155,12 +167,12 @@ class Server:
         self.store.fates.clear()
         self.store.errors.clear()
         try:
-            answers, _ = lane.run_turn(asks)
+            answers, told = lane.run_turn(asks)
         except Crash:
             self._crash(asks)
             return
         self.world.note("turn", len(asks), "asks", len(answers), "answers", *self.store.fates)
-        self._witness.after_turn(lane, asks, answers, committed=self._committed(asks))
+        self._witness.after_turn(lane, asks, answers, told, committed=self._committed(asks))
         for ask, value in answers:
             del self.unanswered[id(ask)]
             ask.answer(answer_of(ask, value))
@@ -177,7 +189,7 @@ class Server:
         self.world.sightings[f"crash {'after' if fate.is_committed else 'before'} a commit"] += 1
         self.lane = None
         self.store.restart()
-        self._witness.after_turn(None, asks, (), committed=self._committed(asks))
+        self._witness.after_turn(None, asks, (), None, committed=self._committed(asks))
         orphans, self.unanswered, self._inbox = list(self.unanswered.values()), {}, []
         self._next_turn = None
         for ask in orphans:

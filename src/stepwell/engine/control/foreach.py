@@ -19,7 +19,7 @@ from stepwell.engine.steps import begin, close, reopen
 from stepwell.model.codec import EMPTY, CodecError, Json, change, encode
 from stepwell.model.due import DueKind
 from stepwell.model.process import Block
-from stepwell.model.step import Children, StepContext, StepStatus
+from stepwell.model.step import Children, Phase, StepContext, StepStatus
 
 
 def begin_step(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
@@ -61,7 +61,7 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     counters = step.children
     if counters is None or not counters.total:
         # Its input was refused, or it was held: no iteration of this pass exists.
-        return begin_step(draft, plan, change(step, output=EMPTY, retries=0))
+        return begin_step(draft, plan, change(step, output=EMPTY, retries=0, phase=Phase.WORK))
     fresh = change(counters, next=0, open=0, failed=0)
     return _open_more(draft, plan, reopen(draft, step, fresh))
 
@@ -102,9 +102,10 @@ def _fill(draft: Draft, plan: StepPlan, step: StepContext, counters: Children) -
     look_ahead(draft, opening(draft, ref, (*indices, counters.next)))
     while counters.next < counters.total and counters.open < concurrency and not draft.exhausted:
         child = open_child(draft, ref, (*indices, counters.next), step)
-        if not draft.process.goes_on:
-            return draft.step(step.id)
         counters = change(counters, next=counters.next + 1, open=counters.open + child.status.is_open)
+        if not draft.process.goes_on:
+            # It has ended the process. What stands here is CANCELLED by now, or soon will be.
+            return draft.put(count_failed(draft, draft.step(step.id), child, counters))
         step = count_failed(draft, step, child, counters)
         assert step.children is not None
         counters = step.children

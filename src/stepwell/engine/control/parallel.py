@@ -62,9 +62,10 @@ def _open_rest(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
     look_ahead(draft, (path for ref in ahead for path in opening(draft, ref, indices)))
     while counters.next < counters.total and not draft.exhausted:
         child = open_child(draft, plan.children[counters.next], indices, step)
-        if not draft.process.goes_on:
-            return draft.step(step.id)
         counters = change(counters, next=counters.next + 1, open=counters.open + child.status.is_open)
+        if not draft.process.goes_on:
+            # It has ended the process. What stands here is CANCELLED by now, or soon will be.
+            return draft.put(count_failed(draft, draft.step(step.id), child, counters))
         step = count_failed(draft, step, child, counters)
         assert step.children is not None
         counters = step.children

@@ -102,18 +102,17 @@ def resume(draft: Draft, plan: StepPlan, step: StepContext) -> StepContext:
 
 
 def _chosen(draft: Draft, plan: StepPlan, step: StepContext) -> str | None:
-    """The child that this execution has opened, if it got so far."""
+    """The child that this execution has opened, if it got so far. When people have had others run too: the one that
+    ended badly, or is open still."""
     paths = [(ref, *step.path[1:]) for ref in plan.children]
     draft.want(draft.id_at(path) for path in paths)
-    for path in paths:
-        child = draft.find(draft.id_at(path))
-        if (
-            child is not None
-            and child.parent_execution_id == step.execution
-            and child.status is not StepStatus.SKIPPED
-        ):
-            return str(path[0])
-    return None
+    found = [child for path in paths if (child := draft.find(draft.id_at(path))) is not None]
+    ran = [
+        str(child.path[0])
+        for child in sorted(found, key=lambda child: child.status.is_complete)
+        if child.parent_execution_id == step.execution and child.status is not StepStatus.SKIPPED
+    ]
+    return ran[0] if ran else None
 
 
 SWITCH = Control(

@@ -260,11 +260,14 @@ async def remove_step(request: Ask) -> Response[bytes]:
 )
 async def waiting(request: Ask, process_id: FromPath[str]) -> Response[bytes]:
     desk, query = desk_of(request), query_of(request)
-    runtime, process = desk.runtime, await process_of(desk, identifier(process_id, "process"))
-    plan, now = await runtime.plan_of(process), runtime.clock.now()
+    runtime = desk.runtime
     after = max(query.number("stepAfter", 0) or 0, 0)
     limit = min(max(query.number("stepLimit", PAGE) or 0, 1), LARGEST_PAGE)
-    found = await runtime.read(lambda reads: look(reads, process, plan, runtime.polls, after, limit + 1))
+    process, plan, found = await runtime.read_process(
+        identifier(process_id, "process"),
+        lambda reads, process, plan: look(reads, process, plan, runtime.polls, after, limit + 1),
+    )
+    now = runtime.clock.now()
     steps = [explain(process, plan, step, facts, now) for step, facts in found[:limit]]
     more = len(found) > limit
     return answer(WaitingAnswer(process.id, process.status.value, process.paused, now, steps, more))

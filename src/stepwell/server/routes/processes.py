@@ -1,6 +1,6 @@
 """Processes and their steps: read, search, operate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import Response, get, post
@@ -10,7 +10,8 @@ from stepwell.definition.plan import Plan
 from stepwell.engine.events import ResumeRequested
 from stepwell.model.client import Permission
 from stepwell.model.errors import NotFound
-from stepwell.model.step import StepContext
+from stepwell.model.process import ProcessContext
+from stepwell.model.step import StepContext, StepExecution
 from stepwell.runtime.requests import Operation
 from stepwell.server import wire
 from stepwell.server.asks import Ask, actor_of, answer, desk_of, json_of, process_of, query_of
@@ -18,10 +19,13 @@ from stepwell.server.declare import declare
 from stepwell.server.hot import Desk
 from stepwell.server.problems import BadRequest
 from stepwell.server.query import identifier
+from stepwell.store.port import Reads
 
 PAGE = 1_000
 """Steps shown in one answer, and finished executions of each."""
 LATEST = "latest"
+
+Finished = Mapping[int, Sequence[StepExecution]]
 
 
 @get(
@@ -42,15 +46,20 @@ LATEST = "latest"
 )
 async def context(request: Ask, process_id: FromPath[str]) -> Response[bytes]:
     desk, query = desk_of(request), query_of(request)
-    process = await process_of(desk, identifier(process_id, "process"))
-    plan = await desk.runtime.plan_of(process)
     after = query.number("stepAfter", 0) or 0
     limit = min(max(query.number("stepLimit", PAGE) or 0, 0), PAGE)
-    steps = await desk.runtime.read(lambda reads: reads.steps(process, plan.size, after, limit))
-    hide = query.flag("hideLargeValues")
+    hide, shown = query.flag("hideLargeValues"), query.flag("includeSteps")
+
+    def look(reads: Reads, process: ProcessContext, plan: Plan) -> tuple[list[StepContext], Finished]:
+        steps = reads.steps(process, plan.size, after, limit)
+        return steps, _finished(reads, steps) if shown else {}
+
+    process, plan, (steps, finished) = await desk.runtime.read_process(
+        identifier(process_id, "process"), look
+    )
     records: Sequence[wire.StepData] = ()
-    if query.flag("includeSteps"):
-        records = await _records(desk, steps, plan, query.flag("includeSnapshots"), hide)
+    if shown:
+        records = _records(steps, finished, plan, query.flag("includeSnapshots"), hide)
     return answer(wire.process_data(process, steps, records, hide))
 
 
@@ -70,10 +79,17 @@ async def step_context(request: Ask, step_id: FromPath[str]) -> Response[bytes]:
     step = await desk.runtime.read(lambda reads: reads.step(wanted))
     if step is None:
         raise NotFound(f"there is no step {wanted}")
-    process = await process_of(desk, step.process_id)
-    plan = await desk.runtime.plan_of(process)
+
+    def look(reads: Reads, process: ProcessContext, plan: Plan) -> tuple[list[StepContext], Finished]:
+        now = reads.step(wanted)
+        steps = [] if now is None else [now]
+        return steps, _finished(reads, steps)
+
+    _, plan, (steps, finished) = await desk.runtime.read_process(step.process_id, look)
+    if not steps:
+        raise NotFound(f"there is no step {wanted}")
     hide = query_of(request).flag("hideLargeValues")
-    return answer((await _records(desk, [step], plan, True, hide))[0])
+    return answer(_records(steps, finished, plan, True, hide)[0])
 
 
 @get(
@@ -245,11 +261,15 @@ def _ids(body: Any) -> tuple[list[int], list[str]]:
     return list(dict.fromkeys(ids)), misread
 
 
-async def _records(
-    desk: Desk, steps: Sequence[StepContext], plan: Plan, snapshots: bool, hide: bool
-) -> list[wire.StepData]:
+def _finished(reads: Reads, steps: Sequence[StepContext]) -> Finished:
+    """The executions before the present one of those steps that have any."""
     several = [step.id for step in steps if step.execution > 1]
-    finished = await desk.runtime.read(lambda reads: reads.executions(several, PAGE - 1)) if several else {}
+    return reads.executions(several, PAGE - 1) if several else {}
+
+
+def _records(
+    steps: Sequence[StepContext], finished: Finished, plan: Plan, snapshots: bool, hide: bool
+) -> list[wire.StepData]:
     return [wire.step_data(step, finished.get(step.id, ()), plan, snapshots, hide) for step in steps]
 
 

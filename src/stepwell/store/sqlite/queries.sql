@@ -41,6 +41,9 @@ select id, namespace, name, version, definition, type, trigger, status, priority
 -- name: processes_of_name
 select id, namespace, created from process where name = ? order by id desc
 
+-- name: told
+select id from process where id in carray(?) and (ended > 0 or response is not null) order by id
+
 -- name: children
 select id, namespace, name, version, definition, type, trigger, status, priority, input, output, state,
        request_id, correlation_id, created, updated, ended, created_by, tags, rerun_of, step_count,
@@ -219,6 +222,9 @@ select process, step, kind, at, body from due where at <= ? order by at, process
 -- name: take_due
 delete from due where process = ? and step = ? and kind = ? and at = ? returning process, step, kind, at, body
 
+-- name: going_on
+select process, step, kind, at, body from due where process in carray(?) and step = 0 and kind = ? order by process
+
 -- name: next_due_at
 select min(at) from due
 
@@ -301,6 +307,9 @@ select id, client, host, poll_id, created, deadline, steps
 -- name: claims_due
 select id, client, host, poll_id, created, deadline, steps
   from claim where deadline <= ? order by deadline, id limit ?
+
+-- name: claims_of
+select id, client, host, poll_id, created, deadline, steps from claim where client = ? order by id
 
 -- name: postpone_claim
 update claim set deadline = ? where id = ?

@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import apsw
 
 from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
-from stepwell.model.codec import EMPTY, Json, Record, decode_as
+from stepwell.model.codec import Record, decode_as
 from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
@@ -41,6 +42,7 @@ from stepwell.store.sqlite.rows import (
     execution_of,
     finished_of,
     ids_of,
+    left_apart,
     open_process_of,
     process_of,
     set_aside_of,
@@ -49,11 +51,6 @@ from stepwell.store.sqlite.rows import (
 
 _NO_ID = 2**62
 """Above every id."""
-
-
-def _left(process_id: int, reference: str) -> Json:
-    """A large value that nobody asked for."""
-    return EMPTY
 
 
 class SqliteReads(Catalog):
@@ -82,9 +79,21 @@ class SqliteReads(Catalog):
         with translated():
             return super()._all(name, *values)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A read transaction: it begins with the first read inside."""
+        connection = self._connection
+        with translated():
+            connection.execute("begin")
+        try:
+            yield
+        finally:
+            with translated():
+                connection.execute("rollback")
+
     def process(self, id: int, large: bool = True) -> ProcessContext | None:
         rows = self._all("processes", ids_of([id]))
-        return process_of(rows[0], self._fetch if large else _left) if rows else None
+        return process_of(rows[0], self._fetch if large else left_apart) if rows else None
 
     def step(self, id: int) -> StepContext | None:
         rows = self._all("steps", ids_of([id]))
@@ -194,6 +203,9 @@ class SqliteReads(Catalog):
         if process_id:
             return [audit_of(row) for row in self._all("audit_of_process", process_id, before, limit)]
         return [audit_of(row) for row in self._all("audit", before, process_id, limit)]
+
+    def told(self, process_ids: Sequence[int]) -> list[int]:
+        return [row[0] for row in self._all("told", ids_of(process_ids))] if process_ids else []
 
     def children(self, process_id: int, limit: int = 1_000) -> list[ProcessContext]:
         return [process_of(row, self._fetch) for row in self._all("children", process_id, limit)]

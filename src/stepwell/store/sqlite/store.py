@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, one server, everything durable before it is answered."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -28,6 +28,8 @@ BLOB_THRESHOLD = 8_192
 
 
 class SqliteStore:
+    shared = False
+
     def __init__(self, path: Path, lock: FileLock | None, blob_threshold: int) -> None:
         self.path = path
         self._lock = lock
@@ -71,6 +73,16 @@ class SqliteStore:
                 committed = True
             finally:
                 turn.ended(committed=committed)
+
+    def listen(self, heard: Callable[[str], None]) -> bool:
+        """There is nobody to hear."""
+        return False
+
+    def tell(self, hint: str) -> None:
+        """There is nobody to tell."""
+
+    def durability(self) -> list[tuple[str, bool, str]]:
+        return []
 
     def checks(self) -> list[tuple[str, bool, str]]:
         """A writer's settings are asked of the writer: not while a turn runs."""

@@ -8,7 +8,7 @@ import apsw
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Json, change, decode_as
 from stepwell.model.definition import StoredDefinition
-from stepwell.model.due import Due
+from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.namespace import Namespace
@@ -91,7 +91,14 @@ class SqliteTurn(Catalog):
 
     # -- processes and steps
 
-    def lock(self, process_ids: Sequence[int]) -> Mapping[int, int]:
+    def look_around(
+        self, mark: tuple[EntryKind, str, str], step_ids: Sequence[int]
+    ) -> tuple[int, Mapping[int, int]]:
+        entry = self.entry(*mark)
+        owners = {id: process_id for id, (process_id, _) in self.hand_outs(step_ids).items()}
+        return 0 if entry is None else entry.version, owners
+
+    def lock(self, process_ids: Sequence[int], step_ids: Sequence[int] = ()) -> Mapping[int, int]:
         return dict(self._all("revisions", ids_of(process_ids))) if process_ids else {}
 
     def processes(self, ids: Sequence[int]) -> list[ProcessContext]:
@@ -304,6 +311,9 @@ class SqliteTurn(Catalog):
             self._each("take_step", [take_row(step) for step in taken])
         return taken
 
+    def filled_queues(self, queues: Sequence[int]) -> set[int]:
+        return {queue for queue in queues if self._all("ready_ids", queue, 1)}
+
     def add_claim(self, claim: Claim) -> None:
         self._last_claim = max(self._last_claim, claim.id)
         self._each("insert_claim", [claim_row(claim)])
@@ -321,6 +331,9 @@ class SqliteTurn(Catalog):
 
     def claims_due(self, now: int, limit: int) -> list[Claim]:
         return [claim_of(row) for row in self._all("claims_due", now, limit)]
+
+    def claims_of(self, client: str) -> list[Claim]:
+        return [claim_of(row) for row in self._all("claims_of", client)]
 
     def postpone_claim(self, claim: int, deadline: int) -> None:
         self._each("postpone_claim", [(deadline, claim)])
@@ -342,6 +355,10 @@ class SqliteTurn(Catalog):
             key = (row.process_id, row.step_id, int(row.kind), row.at)
             taken += [due_of(stored) for stored in self._all("take_due", *key)]
         return taken
+
+    def going_on(self, process_ids: Sequence[int]) -> list[Due]:
+        rows = self._all("going_on", ids_of(process_ids), int(DueKind.GO_ON)) if process_ids else []
+        return [due_of(row) for row in rows]
 
     def next_due_at(self) -> int | None:
         at: int | None = self._all("next_due_at")[0][0]
