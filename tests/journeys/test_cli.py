@@ -257,7 +257,7 @@ def test_doctor_looks_while_the_server_runs(
     assert well.json and all(check["ok"] for check in well.json)
 
     missing = stepwell("doctor", "--database", f"sqlite:///{tmp_path / 'none.db'}", env=env)
-    assert missing.code == 1 and "no database" in missing.err
+    assert missing.code == 2 and "no database" in missing.err
     assert not (tmp_path / "none.db").exists()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stepwell.client import Client
+from stepwell.client import ApiError, Client
 from tests.journeys.harness import PATIENCE_S, ServerProcess
 from tests.journeys.test_cli import stepwell
 
@@ -110,8 +110,16 @@ def test_a_table_from_the_file_to_the_process_and_through_a_spreadsheet(
         assert client.table_versions("loan-rating") == [1, 2]
         assert rated(client, 800) == {"answer": None, "version": 2, "before": None}
 
+        hidden = stepwell("table", "delete", "loan-rating", "--version", "2", env=env)
+        assert hidden.code == 0 and "version 2" in hidden.err
+        assert rated(client, 800)["version"] == 1
+        with pytest.raises(ApiError) as gone:
+            client.delete_table("loan-rating", version=2)
+        assert gone.value.status == 404
+        assert stepwell("table", "import", file, "--next-version", env=env).code == 0
+
         listed = stepwell("table", "list", env=env)
-        assert "loan-rating" in listed.out and "v2" in listed.out and "FIRST_MATCH" in listed.out
+        assert "loan-rating" in listed.out and "v3" in listed.out and "FIRST_MATCH" in listed.out
         assert stepwell("table", "delete", "loan-rating", env=env).code == 0
         failed = client.run("rate-and-count", {"score": 800}, timeout=PATIENCE_S)
         assert failed["status"] == "FAILED"

@@ -30,9 +30,9 @@ def get(store, version=None, name="rates"):
         return decision_table(turn, "default", name, version)
 
 
-def delete(store):
+def delete(store, version=None):
     with store.turn() as turn:
-        delete_decision_table(turn, 500, "default", "rates", "bob")
+        delete_decision_table(turn, 500, "default", "rates", "bob", version)
 
 
 def rate(found):
@@ -80,6 +80,56 @@ def test_after_a_deletion_versions_go_on(store):
         put(store, 2, 7)
     assert put(store, None, 3).version == 3
     assert rate(get(store)) == 3
+
+
+def test_without_a_version_the_newest_that_is_not_hidden_is_found(store):
+    for n in (1, 2, 3):
+        put(store, None, n)
+    delete(store, 3)
+    assert [rate(get(store, version)) for version in (None, 1, 2, 3)] == [2, 1, 2, 3]
+    delete(store, 1)
+    assert rate(get(store)) == 2
+    delete(store, 2)
+    with pytest.raises(NotFound):
+        get(store)
+    assert [rate(get(store, version)) for version in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_number_is_never_used_again(store):
+    put(store)
+    put(store, None, 2)
+    delete(store, 2)
+    with pytest.raises(Conflict, match="other content"):
+        put(store, 2, 7)
+    assert put(store, None, 7).version == 3
+    delete(store)
+    assert put(store, None, 8).version == 4
+    delete(store, 4)
+    with pytest.raises(NotFound):
+        get(store)
+
+
+def test_the_same_content_again_shows_a_version_again(store):
+    put(store)
+    second = put(store, None, 2)
+    delete(store, 2)
+    assert put(store, 2, 2, now=900, by="bob") == second == get(store)
+    delete(store)
+    assert put(store, 1) == get(store)
+
+
+def test_what_is_hidden_or_unknown_cannot_be_deleted(store):
+    with pytest.raises(NotFound):
+        delete(store, 1)
+    put(store)
+    put(store, None, 2)
+    for version in (0, 3):
+        with pytest.raises(NotFound):
+            delete(store, version)
+    delete(store, 1)
+    with pytest.raises(NotFound, match="version 1, or it is deleted"):
+        delete(store, 1)
+    assert [line.detail for line in store.reads.audit(limit=1)] == [b'{"version":1}']
 
 
 def test_a_version_cannot_be_reached_as_a_name(store):

@@ -73,7 +73,8 @@ async def test_the_list_has_the_newest_without_rules(site: Site) -> None:
 
 async def test_deletion(site: Site) -> None:
     await site.call("POST", PATH, table())
-    assert await refused(site, "DELETE", f"{RATES}?version=1") == (400, "BAD_REQUEST")
+    assert await refused(site, "DELETE", f"{RATES}?version=2") == (404, "NOT_FOUND")
+    assert await refused(site, "DELETE", f"{RATES}?version=two") == (400, "BAD_REQUEST")
     assert await refused(site, "DELETE", f"{RATES}@1") == (404, "NOT_FOUND")
     assert (await site.call("DELETE", RATES))["deleted"] is True
     assert await refused(site, "GET", RATES) == (404, "NOT_FOUND")
@@ -83,6 +84,19 @@ async def test_deletion(site: Site) -> None:
     assert await site.call("GET", f"{RATES}/versions") == [1]
     assert (await site.call("POST", PATH, table()))["version"] == 2
     assert (await acts(site))[1] == ("admin", "DELETE_DECISION_TABLE", "default/rates")
+
+
+async def test_one_version_is_deleted(site: Site) -> None:
+    for note in ("first", "second"):
+        await site.call("POST", PATH, table(description=note))
+    deleted = {"namespace": "default", "name": "rates", "version": 2, "deleted": True}
+    assert await site.call("DELETE", f"{RATES}?version=2") == deleted
+    assert (await acts(site))[-1] == ("admin", "DELETE_DECISION_TABLE", "default/rates")
+    assert (await site.call("GET", RATES))["description"] == "first"
+    assert [t["version"] for t in await site.call("GET", PATH)] == [1]
+    assert (await site.call("GET", f"{RATES}?version=2"))["description"] == "second"
+    assert await refused(site, "DELETE", f"{RATES}?version=2") == (404, "NOT_FOUND")
+    assert (await site.call("POST", PATH, table(description="third")))["version"] == 3
 
 
 async def test_unknown_ones(site: Site) -> None:

@@ -552,3 +552,14 @@ def test_processes_are_paged_by_id(store: Store) -> None:
     assert [row.id for row in first] == [320, 256]
     rest = store.reads.find_processes(ProcessSearch(limit=9, before_id=first[-1].id))
     assert [row.id for row in rest] == [192, 128, 64]
+
+
+def test_events_that_are_done_with_go(store: Store) -> None:
+    rows = [SetAside(process_id=id, event=b"{}", error="e", created=1) for id in (64, 128, 64)]
+    put(store, set_aside=rows)
+    with store.turn() as turn:
+        assert [row.id for row in turn.set_aside(64)] == [1, 3]
+        assert turn.set_aside(192) == []
+        turn.save(Changes(settled=[1, 9], set_aside=[rows[1]]))
+        assert [row.id for row in turn.set_aside(64)] == [3]
+    assert [(row.id, row.process_id) for row in store.reads.set_aside()] == [(2, 128), (3, 64), (4, 128)]

@@ -304,6 +304,7 @@ class Requests:
             "undue": lambda: [(row.process_id, row.step_id, row.kind) for row in self.some(self.known_due)],
             "ended": lambda: [self.process_id()],
             "set_aside": lambda: [SetAside(process_id=self.process_id(), event=b"{}", error="e", created=1)],
+            "settled": self.settled,
             "entries": self.entries,
             "dropped_entries": lambda: list(set(self.some(self.entry_key))),
             "audit": lambda: self.some(self.audit),
@@ -316,6 +317,9 @@ class Requests:
             made[part] = [row for row in made.get(part, []) if row.id not in seen]
             seen.update(row.id for row in made[part])
         return Changes(**made)
+
+    def settled(self) -> list[int]:
+        return [self.number()]
 
     # -- the verbs of a turn
 
@@ -427,6 +431,9 @@ class Requests:
     def ask_take_due(self) -> list[Any]:
         return [(self.some(self.known_due),)]
 
+    def ask_set_aside(self) -> list[Any]:
+        return [(self.process_id(),)]
+
     # -- the catalog
 
     def name(self) -> str:
@@ -496,6 +503,18 @@ class Requests:
         return [(self.process_id(), self.number())]
 
     # -- the verbs of readers that are asked with other values than those of a turn
+
+    def read_set_aside(self) -> list[Any]:
+        return [()]
+
+    def read_open_processes(self) -> list[Any]:
+        return [(self.process_id() - 1, self.number())]
+
+    def read_at_work(self) -> list[Any]:
+        return [({id: self.number() for id in self.some(self.process_id)},)]
+
+    def read_late(self) -> list[Any]:
+        return [(self.at(), self.number())]
 
     def read_finished(self) -> list[Any]:
         return [((self.number(), self.process_id()), self.at(), self.number())]
@@ -583,6 +602,10 @@ class SharedRequests(Requests):
             return [change(row, id=0) if isinstance(row, Audit | SetAside) else row for row in reply]
         return reply
 
+    def settled(self) -> list[int]:
+        """None that is there, for their numbers differ; the conformance suite deletes some."""
+        return [10**9 + number for number in super().settled()]
+
     def read_audit(self) -> list[Any]:
         return [(process, limit, 0) for process, limit, _ in super().read_audit()]
 
@@ -620,7 +643,7 @@ def test_stores_answer_alike(kind: str, tmp_path: Path, postgres: Databases) -> 
         "error",
         "rollback",
     } - {"drop_blobs", "load"}
-    idle = wanted - set(effects)
+    idle = wanted - set(effects) - ({"save settled"} if kind == "postgres" else set())
     assert not idle, "these never did anything"
     assert len({column.split(".")[0] for column in values}) == len(VARIED)
     assert not [column for column, seen in values.items() if len(seen) < 2], "these were always the same"

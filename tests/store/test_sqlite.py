@@ -1,8 +1,11 @@
 """What only a file can promise: it outlives its process, has one server, and knows its own schema."""
 
+import fcntl
+import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -10,14 +13,15 @@ from random import Random
 import apsw
 import pytest
 
-from stepwell.model.codec import change
 from stepwell.model.definition import TagValue
 from stepwell.model.due import Due, DueKind
+from stepwell.model.entry import EntryKind
 from stepwell.model.errors import Busy, Conflict, StepwellError
-from stepwell.model.step import HandOut, StepStatus
+from stepwell.model.process import Block
+from stepwell.model.step import HandOut, StepExecution
 from stepwell.store import packing
 from stepwell.store.port import Changes
-from stepwell.store.sqlite.connection import connect_writer
+from stepwell.store.sqlite.connection import connect_writer, is_held
 from stepwell.store.sqlite.migrate import migrate, shipped
 from stepwell.store.sqlite.queries import STATEMENTS
 from stepwell.store.sqlite.store import SqliteStore
@@ -304,15 +308,67 @@ def test_a_full_disk_is_busy_and_nothing_is_lost(store: SqliteStore) -> None:
 def test_checks_find_what_is_wrong(store: SqliteStore) -> None:
     fill(store)
     found = {what: (well, value) for what, well, value in store.checks()}
-    overdue = found.pop("due rows late by more than a minute")
-    assert overdue == (False, "1")
+    assert found.pop("due rows late by more than a minute") == (False, "1")
+    assert found.pop("leases over for more than a minute") == (False, "1")
     assert all(well for well, _ in found.values()), found
     with store.turn() as turn:
-        done = change(turn.steps([65])[0], status=StepStatus.COMPLETED)
-        turn.save(Changes(withdrawn=[done], new_steps=[step(999, 128)]))
+        turn.save(
+            Changes(
+                new_steps=[step(999, 128, input=b'"' + b"x" * 20_000 + b'"'), step(9_999, 9_998)],
+                executions=[StepExecution(process_id=128, step_id=999, id=1)],
+                blocks=[Block(640, 64, 128)],
+            )
+        )
     found = {what: (well, value) for what, well, value in store.checks()}
-    assert found["steps without a process"] == (False, "1")
-    assert found["claims past their deadline whose steps are all closed"] == (False, "1")
+    assert found["steps without a process"] == (False, "2")
+    for what in ("executions", "large payloads", "runs of ids"):
+        assert found[f"{what} without a process"] == (False, "1")
+    with store.turn() as turn:
+        left = [entry(f"{id:016d}", kind=EntryKind.LEFT_OVER) for id in (128, 9_998)]
+        turn.save(Changes(entries=left))
+    assert all(well for what, well, _ in store.checks() if "without" in what)
+
+
+def test_nothing_is_late_where_no_server_runs(store: SqliteStore, path: Path) -> None:
+    fill(store)
+    reader = SqliteStore.open(path, exclusive=False)
+    late = "due rows late by more than a minute"
+    assert {what: well for what, well, _ in reader.checks()}[late] is False
+    store.close()
+    found = {what: (well, value) for what, well, value in reader.checks()}
+    assert found[late] == (True, "1; they wait for a server")
+    reader.close()
+
+
+def test_who_looks_for_a_server_does_not_keep_one_out(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SqliteStore.open(path).close()
+    assert not is_held(path)
+    looking = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(time, "sleep", lambda _: os.close(looking))
+    opened = SqliteStore.open(path)
+    assert is_held(path)
+    opened.close()
+    assert not is_held(path)
+
+
+def test_a_file_of_another_version_is_told(store: SqliteStore, path: Path) -> None:
+    schema = {what: (well, said) for what, well, said in store.checks()}["schema"]
+    assert schema == (True, "up to date")
+    store.close()
+    with apsw.Connection(str(path)) as connection:
+        connection.execute(
+            "insert into migration (number, name, checksum) values (9999, '9999_new.sql', 'x')"
+        )
+    reader = SqliteStore.open(path, exclusive=False)
+    found = {what: (well, said) for what, well, said in reader.checks()}
+    assert not found["schema"][0] and "newer version" in found["schema"][1]
+    assert "steps without a process" not in found
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("delete from migration where number > 1")
+    found = {what: (well, said) for what, well, said in reader.checks()}
+    assert not found["schema"][0] and "0002_retention.sql" in found["schema"][1]
+    reader.close()
 
 
 def test_closing_leaves_one_file_and_refuses_reads(store: SqliteStore, path: Path) -> None:

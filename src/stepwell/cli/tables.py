@@ -178,15 +178,16 @@ def import_(
 @table.command()
 @click.argument("name")
 @click.option("--namespace", default="default", show_default=True)
+@click.option("--version", type=int, help="Only this one: the newest of the others is found from now on.")
 @output_option
 @connection_options
-def delete(server: Server, name: str, namespace: str, form: str) -> None:
+def delete(server: Server, name: str, namespace: str, version: int | None, form: str) -> None:
     """Delete the table NAME. Steps that name one of its versions still find it."""
-    told = server.client.delete_table(name, namespace=namespace)
+    told = server.client.delete_table(name, namespace=namespace, version=version)
     if form == "json":
         emit(told)
     else:
-        say(f"deleted {namespace}/{name}")
+        say(f"deleted {namespace}/{name}" + ("" if version is None else f" version {version}"))
 
 
 def written(found: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from stepwell.client.asking import Call, JsonObject, Plan, get, post, put, query, segment
-from stepwell.client.shapes import ItemResult, Job, OperationAnswer, Process, Results, Waiting
+from stepwell.client.shapes import (
+    ItemResult,
+    Job,
+    OperationAnswer,
+    Process,
+    Results,
+    Retry,
+    SetAside,
+    Waiting,
+)
 from stepwell.model.definition import DEFAULT_NAMESPACE
 
 MarkName = Literal["HOLD", "SKIP"]
@@ -46,6 +55,17 @@ def edit_state(
     """Change the state of a process that may still go on."""
     body = {"put": put or {}, "remove": list(remove)}
     return post(f"/api/process/{process_id}/state", body, query(reason=reason))
+
+
+def set_aside() -> Call[list[SetAside]]:
+    """Events that made the engine raise and were set aside, oldest first."""
+    return get("/api/setAside")
+
+
+def retry_set_aside(process_id: int, reason: str | None = None) -> Call[Retry]:
+    """Play the set-aside events of a process again: what became of each, and how many are left."""
+    path = f"/api/process/{process_id}/retrySetAside"
+    return Call(method="POST", path=path, query=query(reason=reason))
 
 
 def signal(

@@ -140,6 +140,32 @@ class Waiting(TypedDict):
     more: bool
 
 
+class SetAside(TypedDict):
+    """An event that made the engine raise; `event` is its kind."""
+
+    id: int
+    processId: int
+    event: str
+    error: str
+    created: int
+
+
+class Retried(TypedDict):
+    """A set-aside event that was played again; `outcome` is DONE, REFUSED or RAISED, `message` why it is not DONE."""
+
+    id: int
+    event: str
+    created: int
+    outcome: str
+    message: str
+
+
+class Retry(TypedDict):
+    processId: int
+    events: list[Retried]
+    left: int
+
+
 class ItemResult(TypedDict):
     """One iteration of a FOREACH; `stepId` None: it has not begun. `output` only when it COMPLETED, else `error`."""
 

@@ -36,9 +36,9 @@ def table_versions(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[lis
     return get(f"{_table(namespace, name)}/versions")
 
 
-def delete_table(name: str, *, namespace: str = DEFAULT_NAMESPACE) -> Call[Any]:
-    """It is not found by its name any more; steps that name a version still find it."""
-    return Call(method="DELETE", path=_table(namespace, name))
+def delete_table(name: str, *, namespace: str = DEFAULT_NAMESPACE, version: int | None = None) -> Call[Any]:
+    """It, or that version, is not found by its name alone any more; steps that name a version still find it."""
+    return Call(method="DELETE", path=_table(namespace, name), query=query(version=version))
 
 
 def test_table(

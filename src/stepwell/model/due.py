@@ -29,6 +29,10 @@ class DueKind(IntEnum):
     """Start a process; the request is in the body. The row stands under an id of its own."""
 
 
+CLOCKS = frozenset({DueKind.START_TIMEOUT, DueKind.COMPLETION_TIMEOUT, DueKind.PROCESS_TIMEOUT})
+"""Deadlines: they end what goes on too long, and are no reason why it should go on."""
+
+
 class Due(Record, frozen=True):
     process_id: int
     step_id: int

@@ -95,6 +95,17 @@ class EventAsk(Ask):
         self.actor = actor or Actor()
 
 
+class RetryAsk(Ask):
+    """Play the set-aside events of a process again; the answer says what became of each."""
+
+    __slots__ = ("actor", "process_id")
+
+    def __init__(self, answer: Callable[[Any], None], process_id: int, actor: Actor) -> None:
+        super().__init__(answer)
+        self.process_id = process_id
+        self.actor = actor
+
+
 class ErrandAsk(Ask):
     """Anything else that writes: the catalog, clients. In a transaction of its own: it can only undo itself."""
 

@@ -3,14 +3,17 @@
 Each runs inside a turn, beside decisions, and leaves everything as it was when it raises.
 """
 
+from collections.abc import Mapping
+
 from stepwell.definition.stored_table import (
     SEPARATOR,
     entry_name,
-    highest_version,
+    hide,
+    is_hidden,
     read_entry,
     tombstone,
 )
-from stepwell.model.codec import Json, canonical, change, encode
+from stepwell.model.codec import EMPTY, Json, canonical, change, encode
 from stepwell.model.decision_table import DecisionTable
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.errors import Conflict, Invalid, NotFound, Problem
@@ -31,16 +34,11 @@ def put_decision_table(turn: Turn, now: int, table: DecisionTable, by: str) -> D
         raise Invalid(problems=(Problem("name", f"contains {SEPARATOR}", "BAD_NAME"),))
     where = f"{table.namespace}/{table.name}"
     newest = turn.entry(KIND, table.namespace, table.name)
-    highest = highest_version(newest.body) if newest else 0
+    versions = _versions(turn, table.namespace, table.name)
+    highest = max(versions, default=0)
     version = table.version if table.version is not None else highest + 1
-    existing = turn.entry(KIND, table.namespace, entry_name(table.name, version))
-    if existing is not None:
-        stored = read_entry(existing.body)
-        if stored is None or _content(stored) != _content(change(table, version=version)):
-            raise Conflict(
-                f"version {version} of {where} exists with other content; give it a higher version"
-            )
-        return stored
+    if version in versions:
+        return _again(turn, now, change(table, version=version), versions, by)
     if version <= highest:
         raise Conflict(f"version {version} of {where} is lower than the latest, which is {highest}")
     latest = read_entry(newest.body) if newest else None
@@ -53,10 +51,25 @@ def put_decision_table(turn: Turn, now: int, table: DecisionTable, by: str) -> D
         updated_by=by,
     )
     put_namespace(turn, now, table.namespace, "", by)
-    body = canonical(stored)
-    names = (entry_name(table.name, version), table.name)
-    turn.save(Changes(entries=[_entry(turn, now, table.namespace, name, body, by) for name in names]))
+    changed = {version: canonical(stored)}
+    _save(turn, now, table.namespace, table.name, {**versions, **changed}, changed, by)
     note(turn, now, by, "PUT_DECISION_TABLE", where, detail=encode({"version": version}))
+    return stored
+
+
+def _again(
+    turn: Turn, now: int, table: DecisionTable, versions: Mapping[int, Json], by: str
+) -> DecisionTable:
+    """A version that exists is put again: the same content shows it again if it was hidden. Raises Conflict."""
+    version = table.version or 0
+    where = f"{table.namespace}/{table.name}"
+    stored = read_entry(versions[version])
+    if stored is None or _content(stored) != _content(table):
+        raise Conflict(f"version {version} of {where} exists with other content; give it a higher version")
+    if is_hidden(versions[version]):
+        changed = {version: canonical(stored)}
+        _save(turn, now, table.namespace, table.name, {**versions, **changed}, changed, by)
+        note(turn, now, by, "PUT_DECISION_TABLE", where, detail=encode({"version": version}))
     return stored
 
 
@@ -70,12 +83,44 @@ def decision_table(turn: Turn, namespace: str, name: str, version: int | None = 
     return table
 
 
-def delete_decision_table(turn: Turn, now: int, namespace: str, name: str, by: str) -> None:
-    """It is not found by its name any more; its versions still are. Raises NotFound."""
-    table = decision_table(turn, namespace, name)
-    body = tombstone(table.version or 1)
-    turn.save(Changes(entries=[_entry(turn, now, namespace, name, body, by)]))
-    note(turn, now, by, "DELETE_DECISION_TABLE", f"{namespace}/{name}")
+def delete_decision_table(
+    turn: Turn, now: int, namespace: str, name: str, by: str, version: int | None = None
+) -> None:
+    """Hide that version, or all of them: without a version the newest of the others is found, if there is one. Whoever
+    names a version still finds it. Raises NotFound, also for a version that is hidden already.
+    """
+    decision_table(turn, namespace, name)
+    versions = _versions(turn, namespace, name)
+    gone = {number for number, body in versions.items() if version in (None, number) and not is_hidden(body)}
+    if not gone:
+        raise NotFound(f"there is no decision table {namespace}/{name} version {version}, or it is deleted")
+    changed = {number: hide(versions[number]) for number in gone}
+    _save(turn, now, namespace, name, {**versions, **changed}, changed, by)
+    detail = EMPTY if version is None else encode({"version": version})
+    note(turn, now, by, "DELETE_DECISION_TABLE", f"{namespace}/{name}", detail=detail)
+
+
+def _versions(turn: Turn, namespace: str, name: str) -> dict[int, Json]:
+    """The bodies of all versions, hidden ones too."""
+    before = name + SEPARATOR
+    entries = turn.entries(KIND, namespace, before)
+    return {int(entry.name.removeprefix(before)): entry.body for entry in entries}
+
+
+def _save(
+    turn: Turn,
+    now: int,
+    namespace: str,
+    name: str,
+    versions: Mapping[int, Json],
+    changed: Mapping[int, Json],
+    by: str,
+) -> None:
+    """Write the changed ones of all versions, and under the name the newest that is not hidden."""
+    shown = [number for number, body in versions.items() if not is_hidden(body)]
+    newest = versions[max(shown)] if shown else tombstone(max(versions))
+    bodies = {entry_name(name, number): body for number, body in changed.items()} | {name: newest}
+    turn.save(Changes(entries=[_entry(turn, now, namespace, key, body, by) for key, body in bodies.items()]))
 
 
 def _entry(turn: Turn, now: int, namespace: str, name: str, body: Json, by: str) -> Entry:

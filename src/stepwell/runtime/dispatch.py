@@ -112,6 +112,10 @@ class Dispatch:
         """When the queue was polled last, epoch ms (0 = never), and how many polls wait for it. From any thread."""
         return self._polled.get(queue, 0), len(self._by_queue.get(queue, ()))
 
+    def __len__(self) -> int:
+        """How many polls wait. From any thread."""
+        return len(self._waiting)
+
     def remove(self, waiting: Waiting) -> None:
         self._waiting.pop(id(waiting), None)
         for queue in waiting.rooms:

@@ -325,6 +325,13 @@ class Fold:
         self.snapshot.process = change(process, marked=True, revision=process.revision + 1)
         self.changed = True
 
+    def unmark(self) -> None:
+        """Nothing of it is set aside any more."""
+        process = self.snapshot.process
+        if process is not None and process.marked:
+            self.snapshot.process = change(process, marked=False, revision=process.revision + 1)
+            self.changed = True
+
     def collect(self, changes: Changes) -> None:
         """Add what this process has become to what the turn writes."""
         process = self.snapshot.process

@@ -24,6 +24,8 @@ class Handing:
         self._turn = turn
         self._folds = folds
         self._now = now
+        self.steps = 0
+        """How many were handed out."""
 
     def wait(self, ask: ExchangeAsk, poll: Poll) -> None:
         lookups = self._node.lookups
@@ -60,6 +62,7 @@ class Handing:
             self._name(served)
             for waiting in served:
                 if waiting.steps:
+                    self.steps += len(waiting.steps)
                     self._save_claim(dispatch.claim_row(waiting, self._now), waiting.steps)
         finished = dispatch.reported(done)
         if finished:

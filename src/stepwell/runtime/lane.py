@@ -107,6 +107,7 @@ class Lane:
 
     def _run_together(self, asks: Sequence[Ask], answers: list[Answer], ended: list[ProcessContext]) -> None:
         """Once; or again, when another node has been quicker: then nothing was committed, and nothing was said."""
+        began = self._clock.monotonic()
         for attempt in range(1, TRIES + 1):
             one: OneTurn | None = None
             try:
@@ -122,6 +123,7 @@ class Lane:
                 return
             self._outage.is_over()
             one.committed()
+            self.node.counts.turn(self._clock.monotonic() - began)
             answers += one.answers
             ended += one.ended
             if self.node.others is not None and not self.node.others.alone:
@@ -131,6 +133,7 @@ class Lane:
     def _rolled_back(self, asks: Sequence[Ask], error: Exception, answers: list[Answer]) -> None:
         if not isinstance(error, Busy):
             log.exception("a turn was rolled back")
+        self.node.counts.rolled_back += 1
         told = error if isinstance(error, Busy) else Busy("nothing was committed; try again")
         polls = self._take_back(asks, told, answers)
         answers += [(waiting.ask, told) for waiting in polls]

@@ -4,7 +4,7 @@ reads or takes anything of theirs. Nothing is locked in another order, so no two
 from collections.abc import Sequence
 
 from stepwell.model.due import DueKind
-from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
+from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, RetryAsk, StartAsk
 from stepwell.runtime.node import Node
 from stepwell.runtime.others import Others
 from stepwell.store.port import Turn
@@ -20,7 +20,7 @@ def lock_first(node: Node, others: Others, turn: Turn, asks: Sequence[Ask], now:
         if isinstance(ask, ExchangeAsk):
             steps.update(result.step_id for result in ask.exchange.results)
             steps.update(extension.step_id for extension in ask.exchange.extensions)
-        elif isinstance(ask, EventAsk):
+        elif isinstance(ask, EventAsk | RetryAsk):
             wanted.add(ask.process_id)
         elif isinstance(ask, StartAsk) and ask.rerun_of:
             wanted.add(ask.rerun_of)

@@ -4,6 +4,7 @@ from stepwell.engine.events import StepReported
 from stepwell.model.codec import Record
 from stepwell.runtime.cache import SnapshotCache
 from stepwell.runtime.clockwork import Clockwork
+from stepwell.runtime.counts import Counts
 from stepwell.runtime.dispatch import Dispatch
 from stepwell.runtime.lookups import Lookups
 from stepwell.runtime.others import Others
@@ -37,6 +38,7 @@ class Node:
         self.vault = vault or Vault()
         self.withheld: list[StepReported] = []
         """What the next turn is to hear of steps that were claimed and could not be handed out."""
+        self.counts = Counts()
         self.cache = SnapshotCache(settings.cache_bytes)
         self.lookups = Lookups()
         self.stretches = Stretches()

@@ -2,7 +2,13 @@
 
 from collections import OrderedDict
 
+from stepwell.definition.compile import build_plan
 from stepwell.definition.plan import Plan
+from stepwell.definition.renumber import follow
+from stepwell.model.codec import decode_as
+from stepwell.model.definition import ProcessDefinition
+from stepwell.model.errors import NotFound
+from stepwell.store.port import Reads
 
 MOST_STEPS = 100_000
 """Of all plans together. Definitions that come with their runs are without number, so plans cannot all be kept."""
@@ -38,3 +44,25 @@ class Plans:
 
     def __len__(self) -> int:
         return len(self._plans)
+
+
+class StoredPlans:
+    """Plans of stored definitions, for who goes through many processes beside a runtime, or without one."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._plans = Plans()
+
+    def of(self, definition_id: int, numbering: Numbering) -> Plan:
+        """Raises NotFound."""
+        plan = self._plans.get(definition_id, numbering)
+        if plan is None:
+            plans = [self._built(id) for id in (*numbering, definition_id)]
+            plan = self._plans.put(follow(plans) if numbering else plans[0], numbering)
+        return plan
+
+    def _built(self, id: int) -> Plan:
+        stored = self._reads.definition(id)
+        if stored is None:
+            raise NotFound(f"no stored definition {id}")
+        return build_plan(stored.id, decode_as(stored.content, ProcessDefinition))

@@ -91,5 +91,30 @@ class Operated(Record, frozen=True, kw_only=True):
     """NOT_FOUND or CONFLICT with an error."""
 
 
+class RetryOutcome(StrEnum):
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+    """It came too late, or was asked for and may not be by now: done with as well."""
+    RAISED = "RAISED"
+    """The engine raised again; it stays set aside."""
+
+
+class Retried(Record, frozen=True, kw_only=True):
+    """What became of a set-aside event that was played again."""
+
+    id: int
+    event: str
+    """Its kind, as `TimerFired`."""
+    created: int
+    """When it was set aside, epoch ms."""
+    outcome: RetryOutcome
+    message: str = ""
+    """Why it is not DONE."""
+
+    @property
+    def is_over(self) -> bool:
+        return self.outcome is not RetryOutcome.RAISED
+
+
 class Started(Record, frozen=True, kw_only=True):
     process: ProcessContext

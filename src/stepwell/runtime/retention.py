@@ -187,6 +187,7 @@ class Retention:
         sized = list(zip(over, sizes, strict=True))
         dropped = await self._runtime.write(partial(_drop_all, sized), catalog=False)
         self.dropped += dropped
+        self._runtime.counts.dropped += dropped
         await self._drop_left_overs()
         return dropped
 

@@ -23,15 +23,17 @@ from stepwell.model.entry import Entry
 from stepwell.model.errors import Busy, NotFound, StepwellError
 from stepwell.model.process import ProcessContext
 from stepwell.model.retention import Finished
-from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, StartAsk
+from stepwell.runtime.asks import Ask, ErrandAsk, EventAsk, ExchangeAsk, Gone, RetryAsk, StartAsk
 from stepwell.runtime.clock import Clock, WallClock
+from stepwell.runtime.counts import Counts, Figures
 from stepwell.runtime.distant import Distant
 from stepwell.runtime.jobs import Jobs
 from stepwell.runtime.lane import Answer, Lane, LaneThread, answer_of
+from stepwell.runtime.liveness import Liveness
 from stepwell.runtime.moment import at_once, of_process
 from stepwell.runtime.node import RuntimeSettings as RuntimeSettings
 from stepwell.runtime.plans import Plans
-from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, StartRequest
+from stepwell.runtime.requests import Actor, Exchange, Exchanged, Operated, Operation, Retried, StartRequest
 from stepwell.runtime.stretch import ProcessRows
 from stepwell.runtime.vault import Vault
 from stepwell.runtime.waiting import Polls
@@ -67,6 +69,7 @@ class Runtime:
         """Of those who wait for an end, the ones whom a response satisfies too."""
         self._closed = False
         self.jobs = Jobs(self)
+        self.liveness = Liveness(self)
         self._distant = Distant(self)
 
     async def start_up(self) -> None:
@@ -149,6 +152,24 @@ class Runtime:
 
         A receipt is stored in the same commit, unless it is refused."""
         await self._ask(lambda answer: EventAsk(answer, process_id, event, actor, receipt))
+
+    async def retry_set_aside(self, process_id: int, actor: Actor) -> list[Retried]:
+        """Play the set-aside events of a process again; what became of each, empty when there is none. NotFound."""
+        retried: list[Retried] = await self._ask(lambda answer: RetryAsk(answer, process_id, actor))
+        return retried
+
+    @property
+    def counts(self) -> Counts:
+        return self._lane.node.counts
+
+    def figures(self) -> Figures:
+        node = self._lane.node
+        return Figures(
+            counts=node.counts,
+            waiting=self._thread.waiting(),
+            polls=len(node.dispatch),
+            stretches=len(node.stretches),
+        )
 
     def polls(self, queue: int) -> Polls:
         """What this node remembers of the queue of that number."""

@@ -30,7 +30,7 @@ from stepwell.model.errors import Conflict, Invalid, NotFound, Overtaken, Stepwe
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import HandOut
 from stepwell.model.work import Acceptance, WorkResult, WorkStatus
-from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, StartAsk
+from stepwell.runtime.asks import Ask, EventAsk, ExchangeAsk, RetryAsk, StartAsk
 from stepwell.runtime.fold import Fold
 from stepwell.runtime.folds import Folds
 from stepwell.runtime.handing import Handing
@@ -39,6 +39,7 @@ from stepwell.runtime.locking import lock_first
 from stepwell.runtime.node import Node
 from stepwell.runtime.others import Others
 from stepwell.runtime.requests import Poll
+from stepwell.runtime.retries import Retries, has_token
 from stepwell.runtime.secrets import BadSecretState, split_off
 from stepwell.runtime.starts import Starts
 from stepwell.runtime.stretch import Stretch
@@ -49,8 +50,9 @@ class Pending(Record, frozen=True, gc=False):
     """An event, and who hears what became of it: an ask, with the result's place in it. Nobody waits for a timer."""
 
     event: AnyEvent
-    ask: ExchangeAsk | EventAsk | None = None
+    ask: ExchangeAsk | EventAsk | RetryAsk | None = None
     index: int = 0
+    """Of the result; or the number of the event that was set aside."""
 
 
 class OneTurn:
@@ -67,7 +69,9 @@ class OneTurn:
         self._done_claims: list[int] = []
         self._folds = Folds(node, turn)
         self._starts = Starts(node, turn, self._folds, self._changes, now)
+        self._retries = Retries(turn, asks, self._changes, now)
         self._handing = Handing(node, turn, self._folds, now)
+        self._expired = 0
         self.left: set[int] = set()
         """Queues in which this turn leaves something that nobody here has taken."""
         self.answers: list[tuple[Ask, Any]] = []
@@ -80,6 +84,7 @@ class OneTurn:
         self._take_operations()
         self._take_withheld()
         self._take_timers()
+        self._take_retries()
         self._load()
         self._folds.take_up(self._node.stretches.over(self._now))
         for ask in self._asks:
@@ -108,6 +113,18 @@ class OneTurn:
         if self._node.others is not None:
             self._node.others.committed()
         self._folds.committed()
+        self._count()
+
+    def _count(self) -> None:
+        counts, changes = self._node.counts, self._changes
+        counts.started += len(changes.new_processes)
+        counts.set_aside += len(changes.set_aside)
+        counts.handed_out += self._handing.steps
+        counts.expired += self._expired
+        counts.end(self.ended)
+        for ask in self._asks:
+            if isinstance(ask, ExchangeAsk) and ask.outcomes:
+                counts.report(ask.outcomes)
 
     def _meet(self, others: Others) -> None:
         """What others may have written, and what this turn must hold so that they do not write it now."""
@@ -220,6 +237,19 @@ class OneTurn:
             self.answers.append((ask, None))
         return done
 
+    def _take_retries(self) -> None:
+        for ask, number, event in self._retries.events():
+            if has_token(event):
+                step_id = event.step_id  # type: ignore[union-attr]
+                found = self._hand_outs_of({step_id})
+                if step_id not in found:
+                    self._retries.gone(number)
+                    continue
+                self._hand_outs[step_id] = found[step_id][1]
+            self._add(ask.process_id, Pending(event, ask, number))
+        for process_id in self._retries.processes():
+            self._events.setdefault(process_id, [])
+
     def _take_timers(self) -> None:
         clockwork = self._node.clockwork
         clockwork.sweep(self._turn, self._now)
@@ -232,6 +262,7 @@ class OneTurn:
                 event = TimerFired(kind=due.kind, step_id=due.step_id, body=due.body)
                 self._add(due.process_id, Pending(event))
         over = clockwork.recovered(self._turn, self._now) + clockwork.expired(self._turn, self._now)
+        self._expired = len(over)
         self._node.dispatch.claims_gone(clockwork.dropped)
         for step, expired in over:
             self._hand_outs[step.id] = step.hand_out
@@ -282,9 +313,11 @@ class OneTurn:
             reply = fold.take(pending.event, self._now, plan)
         except Exception as error:
             # A bug of ours must cost one event of one process, not the turn: it is kept, with what it says.
-            fold.set_aside(
-                encode(pending.event), f"{type(error).__name__}: {error}", self._now, self._changes
-            )
+            said = f"{type(error).__name__}: {error}"
+            if isinstance(pending.ask, RetryAsk):
+                self._retries.raised(pending.index, said)
+                return
+            fold.set_aside(encode(pending.event), said, self._now, self._changes)
             self._hear(
                 pending, StepwellError("this event was set aside; see `stepwell doctor`", code="SET_ASIDE")
             )
@@ -306,6 +339,8 @@ class OneTurn:
         ask = pending.ask
         if isinstance(ask, ExchangeAsk):
             self._hear_report(ask, pending.index, reply)
+        elif isinstance(ask, RetryAsk):
+            self._retries.hear(pending.index, reply)
         elif isinstance(ask, EventAsk):
             self.answers.append((ask, _told(reply)))
             if reply is None and ask.actor.who:
@@ -327,6 +362,7 @@ class OneTurn:
 
     def _save(self) -> None:
         dispatch, changes = self._node.dispatch, self._changes
+        self.answers += self._retries.settle(self._folds)
         for fold in self._folds:
             if fold.snapshot.process is not None and fold.snapshot.process.status.is_open:
                 self._stick_new(fold)
@@ -421,6 +457,7 @@ def new_changes() -> Changes:
         undue=[],
         ended=[],
         set_aside=[],
+        settled=[],
         entries=[],
         dropped_entries=[],
         audit=[],

@@ -9,13 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from stepwell.definition.plan import Plan, StepPlan
-from stepwell.engine.limits import Line
-from stepwell.model.codec import Record, decode, decode_as
+from stepwell.model.codec import Record, decode
 from stepwell.model.definition import StepType
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.process import ProcessContext
 from stepwell.model.step import Phase, StepContext
+from stepwell.runtime.lines import Lines
 from stepwell.store.port import Reads
 
 MOST_COUNTED = 10_000
@@ -125,7 +125,7 @@ def look(
     for row in reads.due(process.id):
         due.setdefault(row.step_id, {})[row.kind] = row
     marks = _marks(reads, process)
-    lines = _Lines(reads, process.namespace)
+    lines = Lines(reads, process.namespace)
     found = []
     for step in reads.open_steps(process, plan.size, after, limit):
         ready = step.hand_out.ready
@@ -147,31 +147,6 @@ def _marks(reads: Reads, process: ProcessContext) -> dict[str, Entry]:
     prefix = f"{process.name}/"
     rows = reads.entries(EntryKind.HOLD, process.namespace, prefix)
     return {row.name.removeprefix(prefix): row for row in rows}
-
-
-class _Lines:
-    """The lines of concurrency limits, read when the first step stands in one."""
-
-    def __init__(self, reads: Reads, namespace: str) -> None:
-        self._reads = reads
-        self._namespace = namespace
-        self._places: dict[int, tuple[str, int]] | None = None
-
-    def place(self, step: StepContext) -> tuple[str, int] | None:
-        if self._places is None:
-            self._places = self._read()
-        return self._places.get(step.id)
-
-    def _read(self) -> dict[int, tuple[str, int]]:
-        lines: dict[str, list[tuple[int, Line]]] = {}
-        for row in self._reads.entries(EntryKind.LIMIT, self._namespace, "line:"):
-            _, number, room = row.name.split(":", 2)
-            lines.setdefault(room.removeprefix("open:"), []).append((int(number), decode_as(row.body, Line)))
-        places: dict[int, tuple[str, int]] = {}
-        for key, slices in lines.items():
-            line = [member for _, part in sorted(slices) for member in part]
-            places |= {step_id: (key, place) for place, (_, step_id) in enumerate(line, 1)}
-        return places
 
 
 # -- the reasons

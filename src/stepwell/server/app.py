@@ -30,6 +30,7 @@ from stepwell.server.routes import (
     health,
     holds,
     jobs,
+    metrics,
     namespaces,
     operations,
     persisted_state,
@@ -37,6 +38,7 @@ from stepwell.server.routes import (
     results,
     retention,
     secrets,
+    set_aside,
     variables,
 )
 from stepwell.settings import Settings
@@ -49,6 +51,7 @@ _NOUNS = (
     results,
     operations,
     holds,
+    set_aside,
     jobs,
     definitions,
     error_policies,
@@ -62,6 +65,7 @@ _NOUNS = (
     clients,
     audit,
     health,
+    metrics,
 )
 
 

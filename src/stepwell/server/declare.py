@@ -17,6 +17,8 @@ class Declared(Record, frozen=True, kw_only=True):
     file_body: bool = False
     """The body is a file: any bytes."""
     file_answer: bool = False
+    text_answer: bool = False
+    """The answer is plain text."""
     query: dict[str, type] = {}
     tag: str = ""
 

@@ -12,6 +12,7 @@ from stepwell.server import wire
 from stepwell.server.declare import QUERY_KINDS, Declared
 
 _REF = "#/components/schemas/{name}"
+_TEXT: Mapping[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
 _FILE: Mapping[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -65,7 +66,7 @@ def _operation(route: DocumentedRoute, body: Any, answer: Any, error: Any) -> di
         "responses": {
             "200": {
                 "description": "Done.",
-                "content": _FILE if declared.file_answer else {"application/json": {"schema": answer}},
+                "content": _content(declared, answer),
             },
             "default": {"description": "Refused.", "content": {"application/json": {"schema": error}}},
         },
@@ -77,6 +78,12 @@ def _operation(route: DocumentedRoute, body: Any, answer: Any, error: Any) -> di
     elif declared.file_body:
         operation["requestBody"] = {"required": True, "content": _FILE}
     return operation
+
+
+def _content(declared: Declared, answer: Any) -> Mapping[str, Any]:
+    if declared.file_answer:
+        return _FILE
+    return _TEXT if declared.text_answer else {"application/json": {"schema": answer}}
 
 
 def page(document: Mapping[str, Any]) -> bytes:

@@ -56,6 +56,7 @@ async def serve(
             runner.start()
         if retention is not None:
             retention.start()
+        runtime.liveness.start()
         denials = app.desk.doorkeeper.denials
         denials.start()
         server = _server(app)
@@ -73,6 +74,7 @@ async def serve(
                 await runner.stop()
             if retention is not None:
                 await retention.stop()
+            await runtime.liveness.stop()
             await denials.stop()
             # What is held is answered first, so that no connection is cut in the middle of a poll.
             await runtime.stop(DRAIN_S)

@@ -44,7 +44,10 @@ class MemoryStore(MemoryTables):
         return []
 
     def checks(self) -> list[tuple[str, bool, str]]:
-        return [("set aside", not self.set_aside.rows, f"{len(self.set_aside.rows)} events")]
+        return []
+
+    def size(self) -> int:
+        return 0
 
     def close(self) -> None:
         return None

@@ -9,9 +9,10 @@ from stepwell.model.audit import Audit
 from stepwell.model.client import ClientApplication
 from stepwell.model.codec import Record
 from stepwell.model.definition import StoredDefinition
-from stepwell.model.due import Due
+from stepwell.model.due import CLOCKS, Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import ProcessContext, ProcessStatus
 from stepwell.model.retention import Finished
@@ -47,17 +48,17 @@ class MemoryReads:
     def steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
     ) -> list[StepContext]:
-        return list(islice(self._steps(process, size, after), limit))
+        return list(islice(self._steps(process.id, size, after), limit))
 
     def open_steps(
         self, process: ProcessContext, size: int, after: int = 0, limit: int = 1_000
     ) -> list[StepContext]:
-        steps = self._steps(process, size, after)
+        steps = self._steps(process.id, size, after)
         return list(islice((step for step in steps if step.status.is_open), limit))
 
-    def _steps(self, process: ProcessContext, size: int, after: int) -> Iterator[StepContext]:
-        blocks = [b for b in self._tables.block.all_committed() if b.process_id == process.id]
-        for first, count in [(process.id, size), *((block.first, block.count) for block in blocks)]:
+    def _steps(self, process_id: int, size: int, after: int) -> Iterator[StepContext]:
+        blocks = [b for b in self._tables.block.all_committed() if b.process_id == process_id]
+        for first, count in [(process_id, size), *((block.first, block.count) for block in blocks)]:
             for id in range(max(first, after + 1), first + count):
                 step = self._tables.step.committed(id)
                 if step is not None:
@@ -77,6 +78,40 @@ class MemoryReads:
             if row.step_id in found:
                 found[row.step_id].append(row)
         return {id: rows[-limit:] if limit else [] for id, rows in found.items()}
+
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        rows = self._tables.process.all_committed()
+        waited_for = {row.parent_id for row in rows if row.status.is_open and self._is_waited_for(row)}
+        due = {row.process_id for row in self._tables.due.all_committed() if row.kind not in CLOCKS}
+        found = islice((row for row in rows if row.status.is_open and row.id > after), limit)
+        return [
+            OpenProcess(
+                row.id,
+                row.definition_id,
+                row.numbering,
+                row.revision,
+                row.paused or row.marked or row.id in due or row.id in waited_for,
+            )
+            for row in found
+        ]
+
+    def _is_waited_for(self, process: ProcessContext) -> bool:
+        step = None if process.parent_step_id is None else self.step(process.parent_step_id)
+        return step is not None and step.status.is_open
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        claims = {claim.id for claim in self._tables.claim.all_committed()}
+
+        def is_at_work(step: StepContext) -> bool:
+            return step.hand_out.ready is not None or step.hand_out.claim in claims
+
+        return {id for id, size in sizes.items() if any(map(is_at_work, self._own_steps(id, size)))}
+
+    def _own_steps(self, process_id: int, size: int) -> Iterator[StepContext]:
+        return (step for step in self._steps(process_id, size, 0) if step.process_id == process_id)
+
+    def late(self, before: int, limit: int) -> int:
+        return min(limit, sum(row.at < before for row in self._tables.due.all_committed()))
 
     def find_processes(
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None

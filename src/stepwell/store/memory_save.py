@@ -70,8 +70,10 @@ def _save_entries(tables: MemoryTables, changes: Changes) -> None:
 
 
 def _append(tables: MemoryTables, changes: Changes) -> None:
+    for number in changes.settled:
+        tables.set_aside.delete(number)
     for event in changes.set_aside:
-        id = len(tables.set_aside.rows) + 1
+        id = max(tables.set_aside.rows, default=0) + 1
         tables.set_aside.put(id, change(event, id=id))
     for line in changes.audit:
         id = len(tables.audit.rows) + 1

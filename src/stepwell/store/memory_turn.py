@@ -12,7 +12,7 @@ from stepwell.model.work import Claim, QueueName
 from stepwell.store.memory_catalog import MemoryCatalog
 from stepwell.store.memory_save import save
 from stepwell.store.memory_tables import insert
-from stepwell.store.port import BLOCK, Changes, Taker
+from stepwell.store.port import BLOCK, Changes, SetAside, Taker
 from stepwell.store.tables import due_key
 
 
@@ -63,6 +63,10 @@ class MemoryTurn(MemoryCatalog):
 
     def save(self, changes: Changes) -> Sequence[int]:
         return save(self._tables, changes)
+
+    def set_aside(self, process_id: int) -> list[SetAside]:
+        rows = self._tables.set_aside.rows
+        return [rows[id] for id in sorted(rows) if rows[id].process_id == process_id]
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
         found = [

@@ -20,6 +20,7 @@ from stepwell.model.definition import StoredDefinition
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import ID_BLOCK, Block, ProcessContext
 from stepwell.model.retention import Finished
@@ -68,6 +69,9 @@ class Changes(Record, kw_only=True):
     ended: list[int] = []
     """Processes that ended: all their due rows go (START_PROCESS rows belong to another id and stay)."""
     set_aside: list[SetAside] = []
+    """Inserted; the store gives the id."""
+    settled: list[int] = []
+    """Set-aside events, by id, that are done with: deleted. Written before `set_aside`."""
     entries: list[Entry] = []
     """Inserted, or replacing the entry of that kind, namespace and name. Written after `dropped_entries`."""
     dropped_entries: list[tuple[EntryKind, str, str]] = []
@@ -120,6 +124,9 @@ class Turn(Protocol):
     def save(self, changes: Changes) -> Sequence[int]:
         """Write it all. Answers the processes of which a step's token did not match: nothing of them may be
         committed. (With one writer, whose decisions read the tokens in the same turn, that never happens.)"""
+
+    def set_aside(self, process_id: int) -> list[SetAside]:
+        """What was set aside of a process, in that order."""
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
         """The one with the highest id of that name that was created at or after a moment."""
@@ -290,6 +297,16 @@ class Reads(Protocol):
     def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
         """Processes that ended before a moment, by (ended, id), behind that place in this order."""
 
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        """RUNNING processes behind an id, by id. Costs what it answers, however many there are beside them."""
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        """Of these processes, those with a step that is ready, or that is held under a claim which has a row.
+        `sizes`: process → how many ids its first run has (from its definition); further runs are its blocks."""
+
+    def late(self, before: int, limit: int) -> int:
+        """How many due rows have at < before; counted up to `limit`."""
+
     def definition(self, id: int) -> StoredDefinition | None: ...
 
     def find_definition(
@@ -364,6 +381,9 @@ class Store(Protocol):
 
     def checks(self) -> list[tuple[str, bool, str]]:
         """What `doctor` asks: (what, is it well, what was found)."""
+
+    def size(self) -> int:
+        """Bytes that the database takes up; 0 when it is in memory. From any thread."""
 
     def listen(self, heard: Callable[[str], None]) -> bool:
         """From now on `heard` is called, on any thread, with what other nodes `tell`, and with "" when something may

@@ -13,6 +13,7 @@ from stepwell.model.process import ProcessContext
 from stepwell.runtime.asks import Ask
 from stepwell.runtime.clockwork import OWN_HANDS
 from stepwell.runtime.lane import Answer, Lane
+from stepwell.runtime.liveness import look_at_all
 from stepwell.runtime.node import RuntimeSettings
 from stepwell.testing.answer_checks import AnswerChecks
 from stepwell.testing.asking_checks import AskingChecks
@@ -30,6 +31,9 @@ from stepwell.testing.step_checks import StepChecks
 from stepwell.testing.stretch_checks import StretchChecks
 from stepwell.testing.world import World
 
+LOOK_EVERY = 16
+"""Turns between two looks for stuck processes, as a server looks for them: at all rows, by the store's own queries."""
+
 
 class Checks:
     """Holds every turn against the invariants, and counts the interesting situations that came up."""
@@ -40,6 +44,7 @@ class Checks:
         evidence = Evidence(world, store, settings)
         self.mirror = evidence.mirror
         self.evidence = self._evidence = evidence
+        self._turns = 0
         self._served = False
         """Has the server that runs now made a turn that was committed?"""
         self._store = store
@@ -99,6 +104,14 @@ class Checks:
         self._answers.check(answers, before)
         self._stretches.check(asks, answers, said, delta)
         self._keeper.check(delta)
+        self._turns += 1
+        if self._turns % LOOK_EVERY == 0:
+            self._check_liveness()
+
+    def _check_liveness(self) -> None:
+        _, stuck = look_at_all(self._store.reads)
+        if stuck:
+            broken("no process is stuck", f"{stuck[0].process_id}: {stuck[0].why}")
 
     def check_end(self) -> None:
         """All faults are over and everybody was well for a long time."""

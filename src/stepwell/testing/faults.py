@@ -158,6 +158,9 @@ class FaultyStore:
     def checks(self) -> list[tuple[str, bool, str]]:
         return self.inner.checks()
 
+    def size(self) -> int:
+        return self.inner.size()
+
     def close(self) -> None:
         self.inner.close()
 

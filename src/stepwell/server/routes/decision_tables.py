@@ -135,18 +135,18 @@ async def versions(request: Ask, namespace: FromPath[str], name: FromPath[str]) 
     status_code=200,
     opt=declare(
         Permission.DEFINE,
-        "Delete a decision table: it is not found without a version any more.",
+        "Delete a decision table, or one version: without a version the newest of the others is found.",
         answer=dict[str, Any],
+        query={"version": int},
         tag="decision tables",
     ),
 )
 async def remove(request: Ask, namespace: FromPath[str], name: FromPath[str]) -> Response[bytes]:
-    if query_of(request).text("version"):
-        raise BadRequest("a single version cannot be deleted: steps that name it must find it")
+    version = query_of(request).number("version")
     by = caller_of(request).client_id
     runtime = desk_of(request).runtime
-    await runtime.write(lambda turn, now: delete_decision_table(turn, now, namespace, name, by))
-    return answer({"namespace": namespace, "name": name, "deleted": True})
+    await runtime.write(lambda turn, now: delete_decision_table(turn, now, namespace, name, by, version))
+    return answer({"namespace": namespace, "name": name, "version": version, "deleted": True})
 
 
 @post(

@@ -14,26 +14,31 @@ _DURABLE: tuple[tuple[str, Sequence[str]], ...] = (
 )
 """Each with the values under which a commit that was answered survives a crash."""
 
-_COUNTS = (
-    (
-        "steps without a process",
-        "select count(*) from step s where not exists (select 1 from process where id = s.process)",
-    ),
+# A wide process is dropped in bites: its row goes first, and until the last bite an entry says which one it was.
+_ORPHANS = """
+select count(*) from {table} t where not exists (select 1 from process where id = t.process)
+   and not exists (select 1 from entry where kind = 'LEFT_OVER' and name = lpad(t.process::text, 16, '0'))
+"""
+
+_COUNTS = tuple(
+    (f"{rows} without a process", _ORPHANS.format(table=table))
+    for rows, table in (("steps", "step"), ("executions", "execution"), ("runs of ids", "block"))
+)
+
+_LATE = (
     (
         "due rows late by more than a minute",
         "select count(*) from due where at < extract(epoch from now()) * 1000 - 60000",
     ),
     (
-        # Before its deadline such a row is only waiting to be looked at: after a crash nobody counts it down.
-        "claims past their deadline whose steps are all closed",
-        """
-        select count(*) from claim c where c.deadline < extract(epoch from now()) * 1000 - 60000 and not exists (
-          select 1 from json_array_elements_text(c.steps::json) e join step s on s.id = e.value::bigint
-           where s.status in ('PENDING', 'SCHEDULED', 'RUNNING', 'PAUSED'))
-        """,
+        "leases over for more than a minute",
+        "select count(*) from claim where deadline < extract(epoch from now()) * 1000 - 60000",
     ),
-    ("events set aside", "select count(*) from set_aside"),
 )
+_NODES = (
+    "select count(*) from entry where kind = 'NODE' and updated > extract(epoch from now()) * 1000 - 60000"
+)
+"""Nodes that have said within a minute that they live; without any nothing can be expected to be in time."""
 
 
 def durability(link: Link) -> list[Check]:
@@ -52,4 +57,9 @@ def checks(link: Link) -> list[Check]:
     for what, statement in _COUNTS:
         count = link.fetch(statement)[0][0]
         found.append((what, count == 0, str(count)))
+    served = link.fetch(_NODES)[0][0] > 0
+    for what, statement in _LATE:
+        count = link.fetch(statement)[0][0]
+        said = str(count) if served or not count else f"{count}; they wait for a server"
+        found.append((what, count == 0 or not served, said))
     return found

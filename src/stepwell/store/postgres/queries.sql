@@ -65,6 +65,29 @@ select
   from process where parent_id = $1 order by id limit $2
 
 -- A child is needed by a parent that waits for it, unless its success has been told; see `Finished.is_free`.
+-- The kinds left out are mere deadlines; see `model.due.CLOCKS`.
+-- name: open_processes
+select p.id, p.definition, p.numbering, p.revision,
+       p.paused or p.marked
+       or exists (select 1 from due where process = p.id and kind not in (2, 4, 8))
+       or exists (select 1 from process c join step s on s.id = c.parent_step_id
+                   where c.parent_id = p.id and c.status = 'RUNNING'
+                     and s.status in ('PENDING', 'SCHEDULED', 'RUNNING', 'PAUSED'))
+  from process p where p.status = 'RUNNING' and p.status <> 'COMPLETED' and p.id > $1 order by p.id limit $2
+
+-- Each row is a run of ids of a process.
+-- name: at_work
+select distinct u.process
+  from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as u (process, first, last)
+ where exists (select 1 from step s where s.id between u.first and u.last and s.process = u.process
+                  and (s.ready is not null or exists (select 1 from claim where id = s.claim)))
+
+-- name: runs_of
+select process, first, count from block where process = any($1::bigint[])
+
+-- name: late
+select count(*) from (select 1 from due where at < $1 limit $2) q
+
 -- name: finished
 select p.id, p.namespace, p.name, p.definition, p.numbering, p.ended, p.revision,
        not p.marked
@@ -278,6 +301,12 @@ select process, step, kind, at, body from due where process = $1 order by step, 
 -- name: insert_set_aside
 insert into set_aside (id, process, event, error, created)
 select * from unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::text[], $5::bigint[])
+
+-- name: drop_set_aside
+delete from set_aside where id = any($1::bigint[])
+
+-- name: set_aside_of_process
+select id, process, event, error, created from set_aside where process = $1 order by id
 
 -- name: set_aside
 select id, process, event, error, created from set_aside order by id

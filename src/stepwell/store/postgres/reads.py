@@ -13,6 +13,7 @@ from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError, Unreachable
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.retention import Finished
@@ -36,7 +37,9 @@ from stepwell.store.sqlite.rows import (
     execution_of,
     finished_of,
     left_apart,
+    open_process_of,
     process_of,
+    set_aside_of,
     step_of,
 )
 
@@ -145,6 +148,26 @@ class PostgresReads(Catalog):
     def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
         return [finished_of(row) for row in self._all("finished", *after, before, limit)]
 
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        return [open_process_of(row) for row in self._all("open_processes", after, limit)]
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        if not sizes:
+            return set()
+        runs = [(id, id, id + size - 1) for id, size in sizes.items()]
+        blocks = self._all("runs_of", list(sizes))
+        runs += [(process, first, first + count - 1) for process, first, count in blocks]
+        return {row[0] for row in self._all("at_work", *map(list, zip(*runs, strict=True)))}
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        bytes: int = self._ask("select pg_database_size(current_database())", ())[0][0]
+        return bytes
+
+    def late(self, before: int, limit: int) -> int:
+        count: int = self._all("late", before, limit)[0][0]
+        return count
+
     def find_processes(
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
     ) -> list[ProcessContext]:
@@ -175,10 +198,7 @@ class PostgresReads(Catalog):
         return [Namespace(*row) for row in self._all("namespaces")]
 
     def set_aside(self) -> list[SetAside]:
-        return [
-            SetAside(id=row[0], process_id=row[1], event=row[2], error=row[3], created=row[4])
-            for row in self._all("set_aside")
-        ]
+        return [set_aside_of(row) for row in self._all("set_aside")]
 
     def entries(self, kind: EntryKind, namespace: str | None = None, prefix: str = "") -> list[Entry]:
         if namespace is None:

@@ -96,6 +96,8 @@ class Saving:
         self._append(changes)
 
     def _append(self, changes: Changes) -> None:
+        if changes.settled:
+            self._write("drop_set_aside", changes.settled)
         if changes.set_aside:
             numbers = self._numbers.some("set_aside", len(changes.set_aside))
             events = zip(numbers, changes.set_aside, strict=True)

@@ -140,6 +140,9 @@ class PostgresStore:
             link.connect()
             return checks.durability(link)
 
+    def size(self) -> int:
+        return self._postgres_reads.size()
+
     def checks(self) -> list[tuple[str, bool, str]]:
         link = Link(self._url, writer=False)
         try:

@@ -14,7 +14,7 @@ from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
-from stepwell.store.port import Changes, Taker
+from stepwell.store.port import Changes, SetAside, Taker
 from stepwell.store.postgres.catalog import Catalog
 from stepwell.store.postgres.link import BadText, Link, Row
 from stepwell.store.postgres.numbers import Numbers
@@ -30,6 +30,7 @@ from stepwell.store.sqlite.rows import (
     entry_of,
     policy_row,
     process_of,
+    set_aside_of,
     step_of,
 )
 
@@ -164,6 +165,9 @@ class PostgresTurn(Catalog, Saving):
         missed = self._save(changes)
         self._save_entries(changes)
         return missed
+
+    def set_aside(self, process_id: int) -> list[SetAside]:
+        return [set_aside_of(row) for row in self._all("set_aside_of_process", process_id)]
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
         before = 1 << 62

@@ -2,8 +2,9 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -15,6 +16,8 @@ BUSY_MS = 5_000
 WAL_PAGES = 4_000
 """Pages in the log before a commit also checkpoints: 16 MB."""
 CACHE_KIB = 65_536
+_LOOKS = 3
+_LOOK_S = 0.01
 STATEMENTS = 200
 """Prepared statements that a connection keeps: more than there are."""
 
@@ -79,10 +82,9 @@ class FileLock:
 
     def __init__(self, path: Path) -> None:
         """Raises Conflict when another server holds the file."""
-        lock_path = path.with_name(path.name + ".lock")
-        self._descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except OSError as error:
             holder = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
@@ -94,7 +96,35 @@ class FileLock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, str(os.getpid()).encode(), 0)
 
+    def _take(self) -> None:
+        """Raises OSError. Who only looks whether it is held (`is_held`) has it for a moment: that is waited for."""
+        for _ in range(_LOOKS):
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(_LOOK_S)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
     def release(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def is_held(path: Path) -> bool:
+    """Does a server have the file?"""
+    try:
+        descriptor = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -62,6 +62,14 @@ def migrate(connection: apsw.Connection, migrations: Sequence[Migration]) -> lis
     return done
 
 
+def missing(connection: apsw.Connection, migrations: Sequence[Migration]) -> list[str]:
+    """The names of those that have not run yet. Only reads. Raises Conflict as `migrate` does."""
+    known = connection.execute("select 1 from sqlite_schema where name = 'migration'").fetchall()
+    applied = _applied(connection) if known else {}
+    _refuse_strangers(applied, migrations)
+    return [migration.name for migration in migrations if migration.number not in applied]
+
+
 def _applied(connection: apsw.Connection) -> dict[int, tuple[str, str]]:
     rows = connection.execute("select number, name, checksum from migration").fetchall()
     return {int(str(number)): (str(name), str(checksum)) for number, name, checksum in rows}

@@ -63,6 +63,24 @@ select p.id, p.namespace, p.name, p.definition, p.numbering, p.ended, p.revision
                 and not exists (select 1 from due where process = p.parent_id and step = p.parent_step_id)))
   from process p where (p.ended, p.id) > (?, ?) and p.ended > 0 and p.ended < ? order by p.ended, p.id limit ?
 
+-- The kinds left out are mere deadlines; see `model.due.CLOCKS`.
+-- name: open_processes
+select p.id, p.definition, p.numbering, p.revision,
+       p.paused or p.marked
+       or exists (select 1 from due where process = p.id and kind not in (2, 4, 8))
+       or exists (select 1 from process c join step s on s.id = c.parent_step_id
+                   where c.parent_id = p.id and c.status = 'RUNNING'
+                     and s.status in ('PENDING', 'SCHEDULED', 'RUNNING', 'PAUSED'))
+  from process p where p.status = 'RUNNING' and p.status <> 'COMPLETED' and p.id > ? order by p.id limit ?
+
+-- name: at_work
+select 1 from step s
+ where s.id between ? and ? and s.process = ?
+   and (s.ready is not null or exists (select 1 from claim where id = s.claim)) limit 1
+
+-- name: late
+select count(*) from (select 1 from due where at < ? limit ?)
+
 -- name: drop_process
 delete from process where id = ? and revision = ?
 
@@ -218,6 +236,12 @@ select process, step, kind, at, body from due where process = ? order by step, k
 
 -- name: insert_set_aside
 insert into set_aside (process, event, error, created) values (?, ?, ?, ?)
+
+-- name: delete_set_aside
+delete from set_aside where id = ?
+
+-- name: set_aside_of_process
+select id, process, event, error, created from set_aside where process = ? order by id
 
 -- name: set_aside
 select id, process, event, error, created from set_aside order by id

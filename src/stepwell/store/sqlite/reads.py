@@ -17,6 +17,7 @@ from stepwell.model.due import Due
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
 from stepwell.model.errors import StepwellError
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.namespace import Namespace
 from stepwell.model.process import Block, ProcessContext
 from stepwell.model.retention import Finished
@@ -42,7 +43,9 @@ from stepwell.store.sqlite.rows import (
     finished_of,
     ids_of,
     left_apart,
+    open_process_of,
     process_of,
+    set_aside_of,
     step_of,
 )
 
@@ -141,6 +144,22 @@ class SqliteReads(Catalog):
     def finished(self, after: tuple[int, int], before: int, limit: int) -> list[Finished]:
         return [finished_of(row) for row in self._all("finished", *after, before, limit)]
 
+    def open_processes(self, after: int, limit: int) -> list[OpenProcess]:
+        return [open_process_of(row) for row in self._all("open_processes", after, limit)]
+
+    def at_work(self, sizes: Mapping[int, int]) -> set[int]:
+        return {id for id, size in sizes.items() if self._is_at_work(id, size)}
+
+    def _is_at_work(self, id: int, size: int) -> bool:
+        if self._first("at_work", id, id + size - 1, id):
+            return True
+        blocks = self._blocks(id)
+        return any(self._first("at_work", b.first, b.first + b.count - 1, id) for b in blocks)
+
+    def late(self, before: int, limit: int) -> int:
+        count: int = self._all("late", before, limit)[0][0]
+        return count
+
     def find_processes(
         self, search: ProcessSearch, definition_ids: Sequence[int] | None = None
     ) -> list[ProcessContext]:
@@ -172,10 +191,7 @@ class SqliteReads(Catalog):
         return [Namespace(*row) for row in self._all("namespaces")]
 
     def set_aside(self) -> list[SetAside]:
-        return [
-            SetAside(id=row[0], process_id=row[1], event=row[2], error=row[3], created=row[4])
-            for row in self._all("set_aside")
-        ]
+        return [set_aside_of(row) for row in self._all("set_aside")]
 
     def entries(self, kind: EntryKind, namespace: str | None = None, prefix: str = "") -> list[Entry]:
         if namespace is None:
@@ -219,12 +235,8 @@ _TABLES: dict[str, tuple[str, tuple[Any, ...], Callable[[Row, Fetch], Record]]] 
     "current_policy": ("current_policies", (None,), lambda row, _: decode_as(row[0], ErrorPolicy)),
     "client": ("clients", (), lambda row, _: client_of(row)),
     "namespace": ("namespaces", (), lambda row, _: Namespace(*row)),
-    "set_aside": ("set_aside", (), lambda row, _: SetAside(**_set_aside(row))),
+    "set_aside": ("set_aside", (), lambda row, _: set_aside_of(row)),
     "entry": ("all_entries", (), lambda row, _: entry_of(row)),
     "audit": ("all_audit", (), lambda row, _: audit_of(row)),
 }
 """Table → its statement in key order, the statement's values, and how a row becomes a record."""
-
-
-def _set_aside(row: Row) -> dict[str, Any]:
-    return dict(zip(("id", "process_id", "event", "error", "created"), row, strict=True))

@@ -19,6 +19,7 @@ from stepwell.model.definition import ProcessType, StoredDefinition, TagValue
 from stepwell.model.due import Due, DueKind
 from stepwell.model.entry import Entry, EntryKind
 from stepwell.model.error_policy import ErrorPolicy
+from stepwell.model.liveness import OpenProcess
 from stepwell.model.process import ProcessContext, ProcessStatus, TriggerType
 from stepwell.model.retention import Finished
 from stepwell.model.step import (
@@ -32,6 +33,7 @@ from stepwell.model.step import (
     render_path,
 )
 from stepwell.model.work import Claim
+from stepwell.store.port import SetAside
 
 Row = tuple[Any, ...]
 Spill = Callable[[int, Json], str]
@@ -175,6 +177,15 @@ def process_of(row: Row, fetch: Fetch) -> ProcessContext:
         numbering=() if row[33] is None else decode_as(row[33], tuple[int, ...]),
         compensating=b"" if row[34] is None else _from_column(row[0], row[34], fetch),
     )
+
+
+def open_process_of(row: Row) -> OpenProcess:
+    numbering = () if row[2] is None else decode_as(row[2], tuple[int, ...])
+    return OpenProcess(row[0], row[1], numbering, row[3], row[4] == 1)
+
+
+def set_aside_of(row: Row) -> SetAside:
+    return SetAside(id=row[0], process_id=row[1], event=row[2], error=row[3], created=row[4])
 
 
 def finished_of(row: Row) -> Finished:

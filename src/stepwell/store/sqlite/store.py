@@ -11,7 +11,14 @@ import apsw
 from stepwell.model.errors import Conflict
 from stepwell.store.port import Reads
 from stepwell.store.sqlite import checks
-from stepwell.store.sqlite.connection import FileLock, connect_reader, connect_writer, transaction, translated
+from stepwell.store.sqlite.connection import (
+    FileLock,
+    connect_reader,
+    connect_writer,
+    is_held,
+    transaction,
+    translated,
+)
 from stepwell.store.sqlite.migrate import migrate, shipped
 from stepwell.store.sqlite.reads import SqliteReads
 from stepwell.store.sqlite.turn import SqliteTurn
@@ -82,12 +89,17 @@ class SqliteStore:
         with translated():
             if self._writer is not None:
                 with self._one_turn:
-                    return checks.checks(self._writer, writer=True)
+                    return checks.checks(self._writer, writer=True, served=True)
             connection = connect_reader(self.path)
             try:
-                return checks.checks(connection, writer=False)
+                return checks.checks(connection, writer=False, served=is_held(self.path))
             finally:
                 connection.close()
+
+    def size(self) -> int:
+        """The file and its log."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     def close(self) -> None:
         """Readers first, so that the writer is the last one out and leaves no log behind."""

@@ -16,7 +16,7 @@ from stepwell.model.process import Block, ProcessContext, ProcessStatus
 from stepwell.model.step import HandOut, StepContext
 from stepwell.model.work import Claim, QueueName
 from stepwell.store.packing import pack
-from stepwell.store.port import BLOCK, Changes, Taker
+from stepwell.store.port import BLOCK, Changes, SetAside, Taker
 from stepwell.store.sqlite.catalog import Catalog
 from stepwell.store.sqlite.connection import ours
 from stepwell.store.sqlite.queries import STATEMENTS
@@ -40,6 +40,7 @@ from stepwell.store.sqlite.rows import (
     process_of,
     process_row,
     process_update,
+    set_aside_of,
     step_of,
     step_row,
     step_update,
@@ -150,6 +151,8 @@ class SqliteTurn(Catalog):
             for step in steps:
                 self._fresh.pop(step.id, None)
         self._save_due(changes)
+        if changes.settled:
+            self._each("delete_set_aside", [(id,) for id in changes.settled])
         if changes.set_aside:
             self._each(
                 "insert_set_aside", [(s.process_id, s.event, s.error, s.created) for s in changes.set_aside]
@@ -217,6 +220,9 @@ class SqliteTurn(Catalog):
         reference = hash_of(payload)
         self._spilled.append((process_id, reference, pack(payload)))
         return reference
+
+    def set_aside(self, process_id: int) -> list[SetAside]:
+        return [set_aside_of(row) for row in self._all("set_aside_of_process", process_id)]
 
     def newest_process(self, namespace: str, name: str, since_ms: int) -> ProcessContext | None:
         for id, its_namespace, created in self._writer.execute(STATEMENTS["processes_of_name"], (name,)):
