@@ -22,12 +22,12 @@ def taken(lanes: Lanes) -> list[WorkRequest]:
 
 
 @pytest.fixture
-def clocked(lanes: Lanes) -> Lanes:
+def clocked(embedded: Lanes) -> Lanes:
     policy = {"name": "clock", "responseTimeout": {"duration": CLOCK_MS, "action": "FAIL"}}
-    lanes.errand(lambda turn, now: put_policy(turn, now, decode_as(encode(policy), ErrorPolicy), ""))
+    embedded.errand(lambda turn, now: put_policy(turn, now, decode_as(encode(policy), ErrorPolicy), ""))
     step = {"type": "HTTP", "name": "h", "ref": "h", "input": {"url": "http://there.example"}}
-    lanes.define({**step, "configuration": {"errorPolicyName": "clock"}})
-    return lanes
+    embedded.define({**step, "configuration": {"errorPolicyName": "clock"}})
+    return embedded
 
 
 def test_a_restart_in_time_rings_no_clock(clocked: Lanes) -> None:

@@ -46,7 +46,6 @@ from stepwell.runtime.stretch import Stretch, Stretches
 from stepwell.runtime.surroundings import Surroundings
 from stepwell.runtime.turn import OneTurn
 from stepwell.store.memory import MemoryTurn
-from stepwell.store.memory_reads import MemoryReads
 from stepwell.store.port import Changes
 from stepwell.testing.simulation import Focus
 
@@ -580,11 +579,6 @@ def in_memory_for_ever() -> AbstractContextManager[None]:
 # -- retention
 
 
-def everything_that_ended_is_free() -> AbstractContextManager[None]:
-    """Also who is waited for, and who has something to do still."""
-    return patched(MemoryReads, "_is_free", lambda self, process, rows: True)
-
-
 def dropped_before_its_time() -> AbstractContextManager[None]:
     def wrong(self: Retention, after: Any, before: int) -> Any:
         return right(self, after, before + 15_000)
@@ -747,7 +741,6 @@ MISTAKES: tuple[Mistake, ...] = (
     answered_before_it_is_saved,
     in_memory_through_a_rollback,
     in_memory_for_ever,
-    everything_that_ended_is_free,
     dropped_before_its_time,
     left_overs_are_not_noted,
     an_edge_is_enough,
@@ -778,9 +771,7 @@ FOCUS = {
         ),
         Focus.MEMORY,
     ),
-    **dict.fromkeys(
-        (everything_that_ended_is_free, dropped_before_its_time, left_overs_are_not_noted), Focus.RETENTION
-    ),
+    **dict.fromkeys((dropped_before_its_time, left_overs_are_not_noted), Focus.RETENTION),
     **dict.fromkeys(
         (
             an_edge_is_enough,

@@ -92,7 +92,7 @@ class Clockwork:
     def recovered(self, turn: Turn, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
         """Steps that the server's own hands held when it died: no lease must be waited for. Looked for once."""
         if self._others is not None:
-            return self._freed(turn, self._others)
+            return self._freed(turn, self._others, now)
         if self._recovered:
             return []
         self._recovered = True
@@ -104,14 +104,15 @@ class Clockwork:
                 turn.drop_claims([claim.id])
         return events
 
-    def _freed(self, turn: Turn, others: Others) -> list[tuple[StepContext, DeliveryExpired]]:
+    def _freed(self, turn: Turn, others: Others, now: int) -> list[tuple[StepContext, DeliveryExpired]]:
         """What nodes held that do not live any more."""
         claims = others.claims_of_dead(turn)
         if not claims:
             return []
         steps = {step.id: step for step in turn.steps([id for claim in claims for id in claim.steps])}
         turn.drop_claims([claim.id for claim in claims])
-        return [(step, self._expiry(step)) for step in held_by(claims, steps)]
+        held = held_by(claims, steps)
+        return [(step, self._expiry(step, lost=step.hand_out.deadline > now)) for step in held]
 
     def sweep(self, turn: Turn, now: int) -> None:
         """Delete some of the entries that are over. Nothing waits for it, so no turn is made for its sake."""
