@@ -11,6 +11,7 @@ from stepwell.model.errors import Busy
 from stepwell.model.process import ProcessContext, ProcessStatus
 from stepwell.model.retention import Finished
 from stepwell.runtime.asks import ErrandAsk
+from stepwell.runtime.counts import Counts
 from stepwell.runtime.retention import LeftOver, Retention
 from stepwell.runtime.runtime import Runtime
 from stepwell.store.port import Reads, Turn
@@ -41,6 +42,7 @@ class House:
 
     def __init__(self, world: World, server: Server, evidence: Evidence) -> None:
         self.clock = world.clock
+        self.counts = Counts()
         self._server = server
         self._evidence = evidence
 
