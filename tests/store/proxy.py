@@ -30,6 +30,9 @@ class Proxy:
         self.cut, self.mark = Cut.NEVER, b""
         self.cuts = 0
         self._late, self._arrived = threading.Event(), threading.Event()
+        self._mute: socket.socket | None = None
+        """What comes from here is not passed on any more."""
+        self._answered = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -48,6 +51,9 @@ class Proxy:
                 if to_database and self.cut is not Cut.NEVER and self.mark in data:
                     self._cut_here(source, target, data)
                     return
+                if source is self._mute:
+                    self._answered.set()
+                    continue
                 target.sendall(data)
         for end in (source, target):
             with suppress(OSError):
@@ -57,7 +63,10 @@ class Proxy:
         cut, self.cut = self.cut, Cut.NEVER
         self.cuts += 1
         if cut is Cut.AFTER:
+            self._mute = server
             server.sendall(data)
+            # Or whoever asks whether it was done would be there first.
+            self._answered.wait(20)
         # The client hears nothing more, whatever the database is about to say.
         client.shutdown(socket.SHUT_RDWR)
         if cut is Cut.LATE:
